@@ -1,0 +1,39 @@
+/*
+ * tusk: tasks on an event loop, with asyncio's words, for C.
+ *
+ *     static int hello(void *arg)
+ *     {
+ *         (void)arg;
+ *         tusk_try(tusk_sleep(1));
+ *         puts("hello");
+ *         return 0;
+ *     }
+ *
+ *     int main(void) { return tusk_run(hello, NULL) < 0; }
+ *
+ * One header for each chapter:
+ *
+ *     tusk/run.h       tusk_run: from main() into the first coroutine and back
+ *     tusk/task.h      tasks: create, await, sleep, cancel, gather
+ *     tusk/future.h    futures: results that are not there yet
+ *     tusk/context.h   context variables
+ *     tusk/loop.h      the event loop below it all: callbacks, timers, time
+ *     tusk/error.h     error codes and their messages
+ *     tusk/base.h      version, and the attributes that the others use
+ *
+ * Three rules hold for all of them. A function returns 0 or a positive result,
+ * or a negative code. Time is in seconds, as a double. Everything belongs to
+ * the thread of its loop, unless its comment says that any thread may call it.
+ */
+#ifndef TUSK_H
+#define TUSK_H
+
+#include <tusk/base.h>
+#include <tusk/context.h>
+#include <tusk/error.h>
+#include <tusk/future.h>
+#include <tusk/loop.h>
+#include <tusk/run.h>
+#include <tusk/task.h>
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What every header of tusk needs: the version, and names for attributes.
+ */
+#ifndef TUSK_BASE_H
+#define TUSK_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TUSK_VERSION_MAJOR 0
+#define TUSK_VERSION_MINOR 1
+#define TUSK_VERSION_PATCH 0
+#define TUSK_VERSION "0.1.0"
+
+#ifdef __cplusplus
+#define TUSK_BEGIN_DECLS extern "C" {
+#define TUSK_END_DECLS }
+#else
+#define TUSK_BEGIN_DECLS
+#define TUSK_END_DECLS
+#endif
+
+/* A symbol of the shared library; everything without it stays hidden. */
+#define TUSK_API __attribute__((visibility("default")))
+
+/* The result says whether it worked, or whether this task was cancelled: an ignored one is a bug. */
+#define TUSK_MUST_CHECK __attribute__((warn_unused_result))
+
+#define TUSK_PRINTF(text, first) __attribute__((format(printf, text, first)))
+
+TUSK_BEGIN_DECLS
+
+/*
+ * The version of the library that is running, as "major.minor.patch".
+ * Compare it with TUSK_VERSION, which is the one this program was compiled with.
+ * Does not suspend. Any thread.
+ */
+TUSK_API const char *tusk_version(void);
+
+TUSK_END_DECLS
+
+#endif
