@@ -27,6 +27,11 @@
 /* The result says whether it worked, or whether this task was cancelled: an ignored one is a bug. */
 #define TUSK_MUST_CHECK __attribute__((warn_unused_result))
 
+/* "file.c:12", the place of a macro's use: reports of debug mode say where things were made. */
+#define TUSK__STRING_OF(x) #x
+#define TUSK__STRING(x) TUSK__STRING_OF(x)
+#define TUSK__HERE __FILE__ ":" TUSK__STRING(__LINE__)
+
 #define TUSK_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 TUSK_BEGIN_DECLS

@@ -34,11 +34,13 @@ struct tusk_cancel_options {
 /*
  * A new pending future of the running loop. One reference, yours. NULL on an
  * error (tusk_last_error(): TUSK_NO_RUNNING_LOOP, -ENOMEM). Does not suspend.
+ * In C the argument is left out: tusk_create_future(). It says where the future
+ * was made, for the reports of debug mode; it is static, or NULL.
  */
-TUSK_API tusk_future *tusk_create_future(void);
+TUSK_API tusk_future *tusk_create_future(const char *where);
 
 /* The same for a loop that may not run yet. */
-TUSK_API tusk_future *tusk_loop_create_future(tusk_loop *loop);
+TUSK_API tusk_future *tusk_loop_create_future(tusk_loop *loop, const char *where);
 
 /*
  * Waits until the future is done and returns its result or error. Takes the
@@ -120,6 +122,8 @@ TUSK_API int tusk_future_remove_done_callback(tusk_future *future, tusk_done_cal
 TUSK_API tusk_loop *tusk_future_get_loop(const tusk_future *future);
 
 #ifndef __cplusplus
+#define tusk_create_future() ((tusk_create_future)(TUSK__HERE))
+#define tusk_loop_create_future(loop) ((tusk_loop_create_future)((loop), TUSK__HERE))
 #define tusk_future_cancel(...) TUSK__FUTURE_CANCEL(__VA_ARGS__, .tusk__end = 0)
 #define TUSK__FUTURE_CANCEL(future, ...)                                                           \
     (tusk_future_cancel)(future, &(const struct tusk_cancel_options){__VA_ARGS__})

@@ -47,7 +47,8 @@ struct tusk_task_options {
     size_t stack_size;
     /* Run the first step now, inside of the creation, instead of in the next iteration. */
     bool eager_start;
-    int tusk__end;
+    /* Where it was made, for reports: filled in by the macro. */
+    const char *tusk__where;
 };
 
 struct tusk_gather_options {
@@ -56,7 +57,7 @@ struct tusk_gather_options {
     /* Where the results go, in the order of the arguments: one int for each.
      * Written when the gather succeeds. NULL: nowhere. */
     int *results;
-    int tusk__end;
+    const char *tusk__where;
 };
 
 /*
@@ -154,17 +155,17 @@ TUSK_API tusk_context *tusk_task_get_context(tusk_task *task);
 TUSK_API size_t tusk_task_stack_used(const tusk_task *task);
 
 #ifndef __cplusplus
-#define tusk_create_task(coro, ...) TUSK__CREATE_TASK(coro, __VA_ARGS__, .tusk__end = 0)
+#define tusk_create_task(coro, ...) TUSK__CREATE_TASK(coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
 #define TUSK__CREATE_TASK(coro, arg, ...)                                                          \
     (tusk_create_task)(coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
 #define tusk_loop_create_task(loop, coro, ...)                                                     \
-    TUSK__LOOP_CREATE_TASK(loop, coro, __VA_ARGS__, .tusk__end = 0)
+    TUSK__LOOP_CREATE_TASK(loop, coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
 #define TUSK__LOOP_CREATE_TASK(loop, coro, arg, ...)                                               \
     (tusk_loop_create_task)(loop, coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
-#define tusk_ensure_future(coro, ...) TUSK__ENSURE_FUTURE(coro, __VA_ARGS__, .tusk__end = 0)
+#define tusk_ensure_future(coro, ...) TUSK__ENSURE_FUTURE(coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
 #define TUSK__ENSURE_FUTURE(coro, arg, ...)                                                        \
     (tusk_ensure_future)(coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
-#define tusk_gather(futures, ...) TUSK__GATHER(futures, __VA_ARGS__, .tusk__end = 0)
+#define tusk_gather(futures, ...) TUSK__GATHER(futures, __VA_ARGS__, .tusk__where = TUSK__HERE)
 #define TUSK__GATHER(futures, count, ...)                                                          \
     (tusk_gather)(futures, count, &(const struct tusk_gather_options){__VA_ARGS__})
 #define tusk_task_cancel(...) TUSK__TASK_CANCEL(__VA_ARGS__, .tusk__end = 0)

@@ -1,0 +1,120 @@
+/*
+ * Error codes as text. Codes that programs meet often have their sentence in
+ * the table, so that reports are the same on every system and in every locale;
+ * the others come from libc.
+ */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct description {
+    int code;
+    const char *name;
+    const char *text;
+};
+
+/* What tusk itself returns or what programs meet most; the rest goes to strerror_r. */
+static const struct description descriptions[] = {
+    {0, "0", "success"},
+    {TUSK_INVALID_STATE, "TUSK_INVALID_STATE", "the future is in the wrong state for this call"},
+    {TUSK_NO_RUNNING_LOOP, "TUSK_NO_RUNNING_LOOP", "no event loop is running in this thread"},
+    {TUSK_LOOP_RUNNING, "TUSK_LOOP_RUNNING", "an event loop is running already"},
+    {TUSK_LOOP_CLOSED, "TUSK_LOOP_CLOSED", "the event loop is closed"},
+    {TUSK_LOOP_STOPPED, "TUSK_LOOP_STOPPED", "the event loop was stopped before the future was done"},
+    {TUSK_OTHER_LOOP, "TUSK_OTHER_LOOP", "the future belongs to another event loop"},
+    {TUSK_AWAITED_ITSELF, "TUSK_AWAITED_ITSELF", "a task cannot await itself"},
+    {TUSK_NOT_IN_TASK, "TUSK_NOT_IN_TASK", "only a task can wait; this is a plain callback or no task runs here"},
+    {TUSK_RELEASED, "TUSK_RELEASED", "the reference was handed on or released before"},
+    {TUSK_SHADOW_STACK, "TUSK_SHADOW_STACK",
+     "shadow stacks (CET) are on, which tusk's stack switches cannot keep; start the program with "
+     "GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK or build tusk with -DTUSK_CORO=ucontext"},
+    {-ECANCELED, "ECANCELED", "the operation was cancelled"},
+    {-ETIMEDOUT, "ETIMEDOUT", "the operation timed out"},
+    {-EINVAL, "EINVAL", "invalid argument"},
+    {-ENOMEM, "ENOMEM", "out of memory"},
+    {-EDEADLK, "EDEADLK", "deadlock: nothing is left that could wake anyone"},
+    {-ENOTSUP, "ENOTSUP", "not supported here"},
+    {-EMFILE, "EMFILE", "too many open files in this process"},
+    {-ENFILE, "ENFILE", "too many open files in this system"},
+    {-EAGAIN, "EAGAIN", "try again later"},
+    {-EPERM, "EPERM", "not permitted"},
+    {-EACCES, "EACCES", "permission denied"},
+    {-ENOENT, "ENOENT", "no such file or directory"},
+    {-EEXIST, "EEXIST", "it exists already"},
+    {-EBADF, "EBADF", "bad file descriptor"},
+    {-EBUSY, "EBUSY", "busy"},
+    {-EIO, "EIO", "input or output error"},
+    {-EPIPE, "EPIPE", "the other end is closed"},
+    {-ECONNRESET, "ECONNRESET", "connection reset by the other end"},
+    {-ECONNREFUSED, "ECONNREFUSED", "connection refused"},
+    {-EADDRINUSE, "EADDRINUSE", "the address is in use"},
+};
+
+static _Thread_local int last_error;
+
+/* What code outside of tasks raised last; no message when the text is empty. */
+static _Thread_local int message_code;
+static _Thread_local char message_text[256];
+
+static const struct description *find(int code)
+{
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0]; i++)
+        if (descriptions[i].code == code)
+            return &descriptions[i];
+    return NULL;
+}
+
+/* A positive errno is taken for what it means; INT_MIN has no positive twin and stays. */
+static int normalized(int code)
+{
+    return code > 0 ? -code : code;
+}
+
+const char *tusk_strerror(int code)
+{
+    static _Thread_local char unknown[64];
+    const struct description *description = find(normalized(code));
+    const char *text = unknown;
+
+    if (description != NULL)
+        return description->text;
+    snprintf(unknown, sizeof unknown, "error %d", code);
+    if (code > -4096 && code < 4096)
+        text = strerror(code < 0 ? -code : code);
+    return text;
+}
+
+const char *tusk_errorname(int code)
+{
+    static _Thread_local char unknown[24];
+    const struct description *description = find(normalized(code));
+
+    if (description != NULL)
+        return description->name;
+    snprintf(unknown, sizeof unknown, "E%u", code < 0 ? 0U - (unsigned)code : (unsigned)code);
+    return unknown;
+}
+
+int tusk_last_error(void)
+{
+    return last_error;
+}
+
+void *tusk__fail(int code)
+{
+    last_error = code;
+    return NULL;
+}
+
+void tusk__thread_message_set(int code, const char *message)
+{
+    message_code = code;
+    snprintf(message_text, sizeof message_text, "%s", message ? message : "");
+}
+
+const char *tusk__thread_message(int code)
+{
+    return message_text[0] && (code == 0 || code == message_code) ? message_text : NULL;
+}

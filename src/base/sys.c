@@ -1,0 +1,305 @@
+/*
+ * The system calls of base and coro.
+ *
+ * Light guards (MADV_GUARD_INSTALL) are probed, not derived from a version: a
+ * kernel may have them patched in, and an emulator may accept every advice and
+ * do nothing, which is why an advice that nobody knows must fail first.
+ */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+/* Mappings that guards leave to the program. */
+#define MAPS_FOR_THE_PROGRAM 500
+
+enum { LIGHT_UNKNOWN, LIGHT_NO, LIGHT_YES };
+
+static atomic_int light_guards;
+/* Guards in place that cost mappings, in the whole process. */
+static atomic_long heavy_guards;
+/* How many of them there may be; 0 while nobody has asked. */
+static atomic_long heavy_guards_max;
+/* What a test pretends; see tusk__guards_force_heavy(). */
+static atomic_long forced_limit;
+
+int64_t tusk__clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+size_t tusk__page_size(void)
+{
+    static atomic_size_t cached;
+    size_t size = atomic_load_explicit(&cached, memory_order_relaxed);
+
+    if (size == 0) {
+        size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&cached, size, memory_order_relaxed);
+    }
+    return size;
+}
+
+int tusk__map(size_t size, void **ret_address)
+{
+    void *address;
+
+    if (tusk__fail_now())
+        return -ENOMEM;
+    address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED)
+        return -errno;
+#ifdef MADV_NOHUGEPAGE
+    /* Fails where the kernel has no huge pages, which is as good. */
+    madvise(address, size, MADV_NOHUGEPAGE);
+#endif
+    *ret_address = address;
+    return 0;
+}
+
+void tusk__unmap(void *address, size_t size)
+{
+    tusk__assert(munmap(address, size) == 0);
+}
+
+#ifdef __linux__
+/* Since Linux 6.13; older headers do not know it. */
+#define ADVICE_GUARD_INSTALL 102
+/* Since Linux 5.14. */
+#define ADVICE_POPULATE_WRITE 23
+/* This process, where a descriptor of one is wanted; since Linux 6.14. */
+#define THIS_PROCESS (-10000)
+#define AREAS_AT_ONCE ((size_t)64)
+
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+#define ADVICE_NOBODY_KNOWS 0x7fff
+
+static bool probe_light_guards(void)
+{
+    size_t size = tusk__page_size();
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool works;
+
+    if (page == MAP_FAILED)
+        return false;
+    works = madvise(page, size, ADVICE_NOBODY_KNOWS) != 0 && madvise(page, size, ADVICE_GUARD_INSTALL) == 0;
+    munmap(page, size);
+    return works;
+}
+
+/* Gives one advice on up to AREAS_AT_ONCE areas. Returns how many it reached, or 0 if the system cannot. */
+static size_t advise_areas(char *address, size_t size, size_t stride, size_t count, int advice)
+{
+    struct iovec areas[AREAS_AT_ONCE];
+    ssize_t advised;
+
+    if (count > AREAS_AT_ONCE)
+        count = AREAS_AT_ONCE;
+    for (size_t i = 0; i < count; i++)
+        areas[i] = (struct iovec){.iov_base = address + i * stride, .iov_len = size};
+    advised = (ssize_t)syscall(SYS_process_madvise, THIS_PROCESS, areas, count, advice, 0);
+    return advised > 0 ? (size_t)advised / size : 0;
+}
+
+static int install_light_guards(void *address, size_t size, size_t stride, size_t count)
+{
+    size_t installed = count > 1 ? advise_areas(address, size, stride, count, ADVICE_GUARD_INSTALL) : 0;
+
+    if (installed > 0)
+        return (int)installed;
+    return madvise(address, size, ADVICE_GUARD_INSTALL) == 0 ? 1 : -errno;
+}
+
+void tusk__populate(void *address, size_t size, size_t stride, size_t count)
+{
+    /* Whatever it does not reach gets its memory when it is touched. */
+    advise_areas(address, size, stride, count, ADVICE_POPULATE_WRITE);
+}
+
+/* The first number of a file in /proc, or the number of its lines; -1 without the file. */
+static long read_proc(const char *path, bool lines)
+{
+    char buffer[4096];
+    long value = 0;
+    ssize_t size;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    while ((size = read(fd, buffer, sizeof buffer - 1)) > 0) {
+        buffer[size] = '\0';
+        if (!lines) {
+            value = strtol(buffer, NULL, 10);
+            break;
+        }
+        for (ssize_t i = 0; i < size; i++)
+            value += buffer[i] == '\n';
+    }
+    close(fd);
+    return value;
+}
+
+static long system_map_limit(void)
+{
+    long limit = read_proc("/proc/sys/vm/max_map_count", false);
+
+    /* The kernel's default, for a process that does not see /proc. */
+    return limit > 0 ? limit : 65530;
+}
+
+static long maps_now(void)
+{
+    return read_proc("/proc/self/maps", true);
+}
+#else
+static bool probe_light_guards(void)
+{
+    return false;
+}
+
+static int install_light_guards(void *address, size_t size, size_t stride, size_t count)
+{
+    (void)address;
+    (void)size;
+    (void)stride;
+    (void)count;
+    return -ENOSYS;
+}
+
+void tusk__populate(void *address, size_t size, size_t stride, size_t count)
+{
+    (void)address;
+    (void)size;
+    (void)stride;
+    (void)count;
+}
+
+static long system_map_limit(void)
+{
+    return 0;
+}
+
+static long maps_now(void)
+{
+    return 0;
+}
+#endif
+
+bool tusk__guards_are_light(void)
+{
+    int known = atomic_load_explicit(&light_guards, memory_order_relaxed);
+
+    if (atomic_load_explicit(&forced_limit, memory_order_relaxed) != 0)
+        return false;
+    if (known == LIGHT_UNKNOWN) {
+        known = probe_light_guards() ? LIGHT_YES : LIGHT_NO;
+        atomic_store_explicit(&light_guards, known, memory_order_relaxed);
+    }
+    return known == LIGHT_YES;
+}
+
+void tusk__guards_force_heavy(long map_limit)
+{
+    atomic_store_explicit(&forced_limit, map_limit, memory_order_relaxed);
+    atomic_store_explicit(&heavy_guards_max, 0, memory_order_relaxed);
+}
+
+long tusk__map_limit(void)
+{
+    long forced = atomic_load_explicit(&forced_limit, memory_order_relaxed);
+
+    return forced > 0 ? forced : system_map_limit();
+}
+
+/* A guard in the middle of a mapping makes three of one: two more for each guard. */
+static long count_heavy_guards_max(void)
+{
+    long limit = tusk__map_limit();
+    long placed = atomic_load_explicit(&heavy_guards, memory_order_relaxed);
+    long max;
+
+    if (limit == 0)
+        return INT32_MAX;
+    max = placed + (limit - maps_now() - MAPS_FOR_THE_PROGRAM) / 2;
+    return max > 0 ? max : -1;
+}
+
+static int install_heavy_guard(void *address, size_t size)
+{
+    long max = atomic_load_explicit(&heavy_guards_max, memory_order_relaxed);
+
+    if (max == 0) {
+        max = count_heavy_guards_max();
+        atomic_store_explicit(&heavy_guards_max, max, memory_order_relaxed);
+    }
+    if (atomic_fetch_add_explicit(&heavy_guards, 1, memory_order_relaxed) < max &&
+        mprotect(address, size, PROT_NONE) == 0)
+        return 1;
+    atomic_fetch_sub_explicit(&heavy_guards, 1, memory_order_relaxed);
+    return -EMFILE;
+}
+
+int tusk__guard(void *address, size_t size, size_t stride, size_t count)
+{
+    if (tusk__fail_now())
+        return -ENOMEM;
+    if (likely(tusk__guards_are_light()))
+        return install_light_guards(address, size, stride, count);
+    return install_heavy_guard(address, size);
+}
+
+void tusk__guards_unmapped(size_t count)
+{
+    atomic_fetch_sub_explicit(&heavy_guards, (long)count, memory_order_relaxed);
+}
+
+int tusk__discard(void *address, size_t size)
+{
+    return madvise(address, size, MADV_DONTNEED) == 0 ? 0 : -errno;
+}
+
+int tusk__resident(void *address, size_t size, unsigned char *ret_pages)
+{
+    return mincore(address, size, (void *)ret_pages) == 0 ? 0 : -errno;
+}
+
+bool tusk__address_space_is_limited(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+size_t tusk__signal_stack_size(void)
+{
+    size_t size = (size_t)32 * 1024;
+#ifdef _SC_MINSIGSTKSZ
+    long least = sysconf(_SC_MINSIGSTKSZ);
+
+    /* The registers of some processors alone take more than 10 KiB. */
+    if (least > 0 && size < 2 * (size_t)least)
+        size = 2 * (size_t)least;
+#endif
+    return size;
+}

@@ -1,0 +1,70 @@
+/*
+ * The system calls of base and coro: clock, pages, mappings, guards. The one
+ * place, besides the arch and poll folders, that knows which system this is.
+ * Each returns 0 or a positive result, else a negative errno.
+ */
+#ifndef TUSK_BASE_SYS_H
+#define TUSK_BASE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Nanoseconds of the monotonic clock. 19 ns a call: nothing for a switch. */
+int64_t tusk__clock_ns(void);
+
+/* Bytes of a page. */
+size_t tusk__page_size(void);
+
+/*
+ * Address space for stacks: readable, writable, zero, without memory until it
+ * is touched, never made of huge pages. Fallible.
+ */
+int tusk__map(size_t size, void **ret_address);
+
+void tusk__unmap(void *address, size_t size);
+
+/* True when guards cost no mapping: Linux 6.13 and later. Asked from the kernel once. */
+bool tusk__guards_are_light(void);
+
+/*
+ * Makes every access to the pages fault, by the light guard if there is one
+ * (which the page table holds, not the list of mappings), else by taking the
+ * rights away, which costs up to two mappings. Guards up to count such areas,
+ * each stride after the last, and returns how many, at least 1: many at once
+ * cost 0.4 us each, one by one 0.6. Fallible. -EMFILE when the system's limit
+ * of mappings allows no more.
+ */
+int tusk__guard(void *address, size_t size, size_t stride, size_t count);
+
+/*
+ * Gives memory to count areas of size bytes, each stride after the last, if the
+ * system can do that at once: 1.1 us a page instead of 1.4 by touching it.
+ */
+void tusk__populate(void *address, size_t size, size_t stride, size_t count);
+
+/* The mappings of this many guards were given back. */
+void tusk__guards_unmapped(size_t count);
+
+/* The limit of mappings that guards keep, or 0 when there is none. */
+long tusk__map_limit(void);
+
+/*
+ * For tests. Takes light guards away: 1 and more is the limit of mappings to
+ * pretend, -1 keeps the system's own; 0 switches it off.
+ */
+void tusk__guards_force_heavy(long map_limit);
+
+/* Gives the memory of pages back; they read as zero afterwards. Guards in between stay. */
+int tusk__discard(void *address, size_t size);
+
+/* One byte for each page: bit 0 is set when the page has memory. */
+int tusk__resident(void *address, size_t size, unsigned char *ret_pages);
+
+/* True when the process has a limit of its own on address space. */
+bool tusk__address_space_is_limited(void);
+
+/* The bytes that a signal handler's stack needs on this processor. */
+size_t tusk__signal_stack_size(void);
+
+#endif

@@ -1,0 +1,256 @@
+/*
+ * Calls: callbacks that were registered with call_soon, call_later, call_at.
+ *
+ * The public tusk_handle names a call by address and number. Calls live in a
+ * slab whose memory stays what it is until the loop closes, and a number is
+ * never used twice: so an old handle can be told from the call that has its
+ * place now, and cancelling too late is harmless. asyncio counts references to its handles
+ * instead; in C everyone would have to release each handle that he ignores.
+ */
+#include <errno.h>
+#include <math.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+
+struct call {
+    struct tusk__timer timer;
+    /* The number in its tusk_handle; 0 once it runs, is cancelled or free. */
+    uint64_t id;
+    struct tusk_loop *loop;
+    tusk_callback *callback;
+    void *arg;
+};
+
+static const tusk_handle empty;
+
+static struct call *call_of(struct tusk__handle *handle)
+{
+    return container_of(handle, struct call, timer.handle);
+}
+
+static void call_free(struct call *call)
+{
+    call->id = 0;
+    tusk__cell_drop(call->timer.handle.context);
+    tusk__slab_put(&call->loop->calls, call);
+}
+
+static void report_failure(struct tusk_loop *loop, int error)
+{
+    struct tusk_exception_context context = {
+        .message = "Exception in callback",
+        .error = error,
+        .error_message = tusk__thread_message(error),
+    };
+
+    tusk__loop_report(loop, &context);
+}
+
+static void run_call(struct tusk__handle *handle)
+{
+    struct call *call = call_of(handle);
+    int rc;
+
+    call->id = 0;
+    rc = call->callback(call->arg);
+    if (unlikely(rc < 0))
+        report_failure(call->loop, rc);
+    /* Until here it was the current handle, whose context the callback saw. */
+    call->loop->current = NULL;
+    call_free(call);
+}
+
+/* A call that was cancelled when it stood in the queue already. */
+static void skip_call(struct tusk__handle *handle)
+{
+    struct call *call = call_of(handle);
+
+    call->loop->current = NULL;
+    call_free(call);
+}
+
+/* A new call that is in no queue yet. */
+static struct call *call_new(struct tusk_loop *loop, tusk_callback *callback, void *arg, tusk_context *context)
+{
+    struct call *call;
+
+    if (!loop || !callback)
+        return tusk__fail(-EINVAL);
+    if (loop->closed)
+        return tusk__fail(TUSK_LOOP_CLOSED);
+    call = tusk__slab_get(&loop->calls);
+    if (!call)
+        return tusk__fail(-ENOMEM);
+    call->timer.handle.run = run_call;
+    call->timer.handle.light = false;
+    call->timer.handle.context = tusk__cell_for(*tusk__current_cell(), context);
+    call->timer.link = NULL;
+    call->id = ++loop->last_call_id;
+    call->loop = loop;
+    call->callback = callback;
+    call->arg = arg;
+    return call;
+}
+
+static tusk_handle handle_of(struct call *call)
+{
+    return (tusk_handle){call, call->id};
+}
+
+static tusk_handle call_at_nanoseconds(struct tusk_loop *loop, int64_t when, tusk_callback *callback, void *arg,
+                                       const struct tusk_call_options *options)
+{
+    struct call *call = call_new(loop, callback, arg, options ? options->context : NULL);
+
+    if (!call)
+        return empty;
+    tusk__loop_add_timer(loop, &call->timer, when);
+    return handle_of(call);
+}
+
+static tusk_handle fail(int code)
+{
+    tusk__fail(code);
+    return empty;
+}
+
+tusk_handle(tusk_loop_call_soon)(tusk_loop *loop, tusk_callback *callback, void *arg,
+                                 const struct tusk_call_options *options)
+{
+    struct call *call = call_new(loop, callback, arg, options ? options->context : NULL);
+
+    if (!call)
+        return empty;
+    tusk__loop_push(loop, &call->timer.handle);
+    return handle_of(call);
+}
+
+tusk_handle(tusk_loop_call_later)(tusk_loop *loop, double delay, tusk_callback *callback, void *arg,
+                                  const struct tusk_call_options *options)
+{
+    if (!loop || isnan(delay))
+        return fail(-EINVAL);
+    return call_at_nanoseconds(loop, tusk__loop_deadline(tusk__loop_clock(loop), delay), callback, arg, options);
+}
+
+tusk_handle(tusk_loop_call_at)(tusk_loop *loop, double when, tusk_callback *callback, void *arg,
+                               const struct tusk_call_options *options)
+{
+    if (!loop || isnan(when))
+        return fail(-EINVAL);
+    return call_at_nanoseconds(loop, tusk__loop_deadline(0, when), callback, arg, options);
+}
+
+tusk_handle(tusk_call_soon)(tusk_callback *callback, void *arg, const struct tusk_call_options *options)
+{
+    if (!tusk__running_loop)
+        return fail(TUSK_NO_RUNNING_LOOP);
+    return (tusk_loop_call_soon)(tusk__running_loop, callback, arg, options);
+}
+
+tusk_handle(tusk_call_later)(double delay, tusk_callback *callback, void *arg, const struct tusk_call_options *options)
+{
+    if (!tusk__running_loop)
+        return fail(TUSK_NO_RUNNING_LOOP);
+    return (tusk_loop_call_later)(tusk__running_loop, delay, callback, arg, options);
+}
+
+tusk_handle(tusk_call_at)(double when, tusk_callback *callback, void *arg, const struct tusk_call_options *options)
+{
+    if (!tusk__running_loop)
+        return fail(TUSK_NO_RUNNING_LOOP);
+    return (tusk_loop_call_at)(tusk__running_loop, when, callback, arg, options);
+}
+
+int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg)
+{
+    int rc;
+
+    if (!loop || !callback)
+        return -EINVAL;
+    if (loop == tusk__running_loop) {
+        tusk_handle handle = tusk_loop_call_soon(loop, callback, arg);
+
+        return handle.handle_ ? 0 : tusk_last_error();
+    }
+    if (loop->closed)
+        return TUSK_LOOP_CLOSED;
+    rc = tusk__inbox_send(&loop->inbox, callback, arg);
+    if (rc > 0)
+        loop->poller.backend->wake(&loop->poller);
+    return rc < 0 ? rc : 0;
+}
+
+/* The call behind a handle, if it is still to run. */
+static struct call *pending_call(tusk_handle handle)
+{
+    struct call *call = handle.handle_;
+
+    return call && handle.id_ && call->id == handle.id_ ? call : NULL;
+}
+
+bool tusk_handle_cancel(tusk_handle handle)
+{
+    struct call *call = pending_call(handle);
+
+    if (!call)
+        return false;
+    if (tusk__timer_pending(&call->timer)) {
+        tusk__wheel_remove(&call->loop->wheel, &call->timer);
+        call_free(call);
+    } else {
+        call->id = 0;
+        call->timer.handle.run = skip_call;
+    }
+    return true;
+}
+
+bool tusk_handle_pending(tusk_handle handle)
+{
+    return pending_call(handle) != NULL;
+}
+
+double tusk_handle_when(tusk_handle handle)
+{
+    struct call *call = pending_call(handle);
+
+    if (!call || !tusk__timer_pending(&call->timer))
+        return NAN;
+    return call->timer.when >= TUSK__FOREVER ? (double)INFINITY : (double)call->timer.when / 1e9;
+}
+
+void tusk__calls_open(struct tusk_loop *loop)
+{
+    /* Stale handles read the number of a freed call: it stays readable, up to the next field. */
+    tusk__slab_init(&loop->calls, sizeof(struct call), offsetof(struct call, loop));
+}
+
+static void close_queue(struct tusk_loop *loop, struct tusk__handle *handle)
+{
+    while (handle) {
+        struct tusk__handle *next = handle->next;
+
+        if (handle->run == run_call || handle->run == skip_call)
+            call_free(call_of(handle));
+        else
+            loop->hooks->drop(handle);
+        handle = next;
+    }
+}
+
+static void push(void *loop, struct tusk__handle *handle)
+{
+    tusk__loop_push(loop, handle);
+}
+
+void tusk__calls_close(struct tusk_loop *loop)
+{
+    tusk__wheel_advance(&loop->wheel, TUSK__FOREVER, push, loop);
+    close_queue(loop, loop->batch);
+    close_queue(loop, loop->ready);
+    loop->batch = NULL;
+    loop->ready = NULL;
+    loop->ready_end = &loop->ready;
+}

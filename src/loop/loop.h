@@ -1,0 +1,154 @@
+/*
+ * The event loop's own structure, and the words that the layer of tasks uses.
+ *
+ * The ready queue is a list; `batch` is what is left of the present iteration, cut
+ * off the queue when it began, so that what callbacks add runs in the next one.
+ *
+ * Two kinds of turn lead from one iteration to the next. The quick one takes
+ * the ready queue as the new batch, and is all that happens most of the time. The
+ * full one (loop.c) takes in what other threads sent, reads the clock, polls, and
+ * fires timers. It comes when nothing is ready, when somebody asked for it
+ * (tusk__loop_attend), and else after `quick_turns` quick ones: a number that
+ * follows the measured length of turns, so that at most some POLL_INTERVAL goes
+ * by between full ones. So a busy loop makes no system call, and reads no
+ * clock, for most of its iterations.
+ *
+ * Invariant: batch, ready, and everything else but the inbox belong to the
+ * loop's thread.
+ */
+#ifndef TUSK__LOOP_LOOP_H
+#define TUSK__LOOP_LOOP_H
+
+#include <stdatomic.h>
+
+#include "base/compiler.h"
+#include "base/slab.h"
+#include "loop/context.h"
+#include "loop/handle.h"
+#include "loop/inbox.h"
+#include "loop/poll/poll.h"
+#include "loop/wheel.h"
+
+/* What the layer of tasks adds to a loop. */
+struct tusk__loop_hooks {
+    /* The thread enters or leaves a run. enter may refuse with a code. */
+    int (*enter)(struct tusk_loop *loop);
+    void (*leave)(struct tusk_loop *loop);
+    /* The loop is about to block. Returns the nanoseconds after which it wants to be asked again, or -1. */
+    int64_t (*idle)(struct tusk_loop *loop, int64_t now);
+    /* Nothing can ever wake this loop: report who waits for what. */
+    void (*deadlock)(struct tusk_loop *loop);
+    /* The loop closes: a handle of the hooks' owner stood in the ready queue and will not run. */
+    void (*drop)(struct tusk__handle *handle);
+    /* The loop closes: free everything. */
+    void (*close)(struct tusk_loop *loop);
+};
+
+struct tusk_loop {
+    /* --- what every step touches --- */
+    struct tusk__handle *batch;
+    struct tusk__handle *ready;
+    /* Where the next handle is linked: &ready, or the last one's next. */
+    struct tusk__handle **ready_end;
+    /* What is running, or NULL. */
+    struct tusk__handle *current;
+    /* How many quick turns may still follow. */
+    uint32_t turns_left;
+    /* Debug mode: every step goes by way of the loop, which watches it. */
+    bool debug;
+    bool running;
+    bool stopping;
+    bool closed;
+    bool is_virtual;
+    /* Iterations since the loop was made. */
+    uint64_t iteration;
+    /* The layer of tasks' part: NULL before the first future or task. */
+    void *tasks;
+    const struct tusk__loop_hooks *hooks;
+
+    /* --- what turns touch --- */
+    /* The clock as the last full turn read it; the time itself if it is virtual. */
+    int64_t now;
+    int64_t polled_at;
+    uint32_t quick_turns;
+    struct tusk__wheel wheel;
+    struct tusk__inbox inbox;
+    struct tusk__poller poller;
+
+    /* --- the rest --- */
+    struct tusk__slab calls;
+    /* The number that the last call got. */
+    uint64_t last_call_id;
+    tusk_exception_handler *exception_handler;
+    void *exception_handler_arg;
+};
+
+/* The loop that runs in this thread. */
+extern _Thread_local struct tusk_loop *tusk__running_loop;
+
+/* Puts a handle at the end of the ready queue: it runs in the next iteration. */
+static inline void tusk__loop_push(struct tusk_loop *loop, struct tusk__handle *handle)
+{
+    handle->next = NULL;
+    *loop->ready_end = handle;
+    loop->ready_end = &handle->next;
+}
+
+/* Asks for a full turn at the end of this iteration. */
+static inline void tusk__loop_attend(struct tusk_loop *loop)
+{
+    loop->turns_left = 0;
+}
+
+/*
+ * What runs next, or NULL if the loop has to make a full turn first. It stays
+ * where it is until tusk__loop_take.
+ */
+static inline struct tusk__handle *tusk__loop_next(struct tusk_loop *loop)
+{
+    if (likely(loop->batch != NULL))
+        return loop->batch;
+    if (unlikely(loop->turns_left == 0 || loop->ready == NULL))
+        return NULL;
+    loop->turns_left--;
+    loop->iteration++;
+    loop->batch = loop->ready;
+    loop->ready = NULL;
+    loop->ready_end = &loop->ready;
+    return loop->batch;
+}
+
+/* Takes what tusk__loop_next returned out of the queue: it is what runs now. */
+static inline void tusk__loop_take(struct tusk_loop *loop, struct tusk__handle *handle)
+{
+    loop->batch = handle->next;
+    loop->current = handle;
+}
+
+/* The clock in nanoseconds, as it is now. */
+int64_t tusk__loop_clock(const struct tusk_loop *loop);
+
+/* seconds from `from`, in nanoseconds; TUSK__NEVER if that is beyond the clock. Not for NaN. */
+int64_t tusk__loop_deadline(int64_t from, double seconds);
+
+/* Adds a timer due at `when`, or none if that is TUSK__NEVER. */
+void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int64_t when);
+
+/* Removes a timer if it is pending. */
+static inline void tusk__loop_remove_timer(struct tusk_loop *loop, struct tusk__timer *timer)
+{
+    if (tusk__timer_pending(timer))
+        tusk__wheel_remove(&loop->wheel, timer);
+}
+
+/* Runs the loop until it is stopped: what the public runs are made of. */
+int tusk__loop_run(struct tusk_loop *loop);
+
+/* Reports to the exception handler. Any of future, name and error message may be missing. */
+void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_context *context);
+
+/* Makes the slab of calls; frees all calls that are still to run. */
+void tusk__calls_open(struct tusk_loop *loop);
+void tusk__calls_close(struct tusk_loop *loop);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * Awaiting a future: the task's own handle stands among the future's callbacks.
+ */
+#include <errno.h>
+
+#include "base/error.h"
+#include "task/task.h"
+
+struct await {
+    struct tusk__wait wait;
+    struct tusk_future *future;
+};
+
+static struct tusk_future *awaited(const struct tusk__wait *wait)
+{
+    return container_of(wait, struct await, wait)->future;
+}
+
+static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
+{
+    return tusk__future_cancel(awaited(wait), text);
+}
+
+static void describe(const struct tusk__wait *wait, char *text, size_t size)
+{
+    tusk__future_describe(awaited(wait), text, size);
+}
+
+struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait)
+{
+    struct tusk_future *future;
+
+    if (!wait || wait->cancel != cancel)
+        return NULL;
+    future = awaited(wait);
+    return future->kind == TUSK__TASK && tusk__future_pending(future) ? tusk__task_of(future) : NULL;
+}
+
+void tusk__await_abandon(struct tusk__task *task)
+{
+    tusk__future_remove(awaited(task->wait), &task->future.handle);
+    tusk__wake(task);
+}
+
+/* What a done future has for who awaits it: its outcome, and the message with it. */
+static int take(struct tusk_future *future)
+{
+    int rc = tusk__future_outcome(future);
+
+    if (unlikely(rc < 0))
+        tusk__receive_text(rc, future->text);
+    return rc;
+}
+
+/* asyncio throws these into the task in its next step: an iteration goes by. */
+static int refuse(struct tusk__task *task, int code)
+{
+    tusk__wake(task);
+    tusk__suspend(task);
+    code = tusk__resumed(task, code);
+    return code == -ECANCELED ? code : tusk_raise(code, "%s", tusk_strerror(code));
+}
+
+static int await_pending(struct tusk__task *task, struct tusk_future *future)
+{
+    struct await await = {.wait = {.cancel = cancel, .describe = describe}, .future = future};
+
+    if (unlikely(future == &task->future))
+        return refuse(task, TUSK_AWAITED_ITSELF);
+    if (unlikely(future->loop != task->future.loop))
+        return refuse(task, TUSK_OTHER_LOOP);
+    tusk__future_append(future, &task->future.handle);
+    tusk__park(task, &await.wait);
+    /* A ring of awaits was cut open (tusk__await_abandon): only a cancel does that. */
+    if (unlikely(tusk__future_pending(future)))
+        return tusk__resumed(task, 0);
+    return tusk__resumed(task, take(future));
+}
+
+static int await_failed_creation(void)
+{
+    int code = tusk_last_error();
+
+    return code < 0 ? code : -EINVAL;
+}
+
+int tusk_await(tusk_future *future)
+{
+    struct tusk__task *task = tusk__running_task();
+    int rc;
+
+    if (unlikely(!future))
+        return await_failed_creation();
+    if (unlikely(future->state == TUSK__FREED))
+        return tusk__future_misused(future);
+    if (!tusk__future_pending(future))
+        rc = take(future);
+    else if (likely(task != NULL))
+        rc = await_pending(task, future);
+    else
+        rc = tusk_raise(TUSK_NOT_IN_TASK, "%s", tusk_strerror(TUSK_NOT_IN_TASK));
+    tusk__future_release(future);
+    return rc;
+}

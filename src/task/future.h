@@ -1,0 +1,108 @@
+/*
+ * Futures and tasks from the inside. They are one type: a task's struct begins
+ * with a future's, and `kind` says what it is.
+ *
+ * Life of a future: pending; then cancelled or finished, for ever; freed with its last
+ * reference. The loop holds one reference to each task that is not done. All
+ * live ones stand in one list of their loop, oldest first: for all_tasks, and for the
+ * end of the loop.
+ *
+ * Callbacks are handles in a list. When the future is done, each goes to the
+ * ready queue, in order. A task that awaits puts its own handle there: an await
+ * allocates nothing.
+ */
+#ifndef TUSK__TASK_FUTURE_H
+#define TUSK__TASK_FUTURE_H
+
+#include "base/text.h"
+#include "loop/loop.h"
+
+enum tusk__kind { TUSK__FUTURE, TUSK__TASK, TUSK__GATHER };
+
+/* FREED is 0: what was never in use looks freed. */
+enum tusk__state { TUSK__FREED, TUSK__PENDING, TUSK__CANCELLED, TUSK__FINISHED };
+
+struct tusk_future {
+    /* A task's next step. In other futures unused. */
+    struct tusk__handle handle;
+    /* Where done callbacks wait; callbacks_end is only meaningful while there are any. */
+    struct tusk__handle *callbacks;
+    struct tusk__handle *callbacks_end;
+    struct tusk_loop *loop;
+    struct tusk_future *older;
+    struct tusk_future *newer;
+    /*
+     * The message that goes with the error. While a task runs: that of the last
+     * error it raised or received.
+     */
+    struct tusk__text *text;
+    /* "file.c:12", static, or NULL. */
+    const char *where;
+    int32_t references;
+    /* Once finished: 0 or more, or the negative code. */
+    int32_t result;
+    /* The place in the gather that looked at it last: finds duplicates. */
+    uint32_t gather_index;
+    /* enum tusk__kind, enum tusk__state */
+    uint8_t kind;
+    uint8_t state;
+    /* It failed and nobody has looked at the error. */
+    bool unretrieved;
+    /* The end of a run has cancelled it and waits for it. */
+    bool leftover;
+};
+
+static inline bool tusk__future_pending(const struct tusk_future *future)
+{
+    return future->state == TUSK__PENDING;
+}
+
+/* Makes the memory of a future one: pending, one reference, in the list of its loop. */
+void tusk__future_init(struct tusk_future *future, struct tusk_loop *loop, enum tusk__kind kind, const char *where);
+
+/* Ends a pending future, and makes its callbacks ready. A negative result of a FINISHED one is an error. */
+void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result);
+
+/* What a done future has for who asks; the error counts as retrieved. */
+static inline int tusk__future_outcome(struct tusk_future *future)
+{
+    future->unretrieved = false;
+    return future->result;
+}
+
+/* Cancels any kind of future. The text, which may be NULL, stays the caller's. False if it is done. */
+bool tusk__future_cancel(struct tusk_future *future, struct tusk__text *text);
+
+/* Adds a handle to the callbacks of a pending future. */
+static inline void tusk__future_append(struct tusk_future *future, struct tusk__handle *handle)
+{
+    handle->next = NULL;
+    if (future->callbacks)
+        future->callbacks_end->next = handle;
+    else
+        future->callbacks = handle;
+    future->callbacks_end = handle;
+}
+
+/* Takes a handle out of the callbacks; false if it is not there. */
+bool tusk__future_remove(struct tusk_future *future, const struct tusk__handle *handle);
+
+/* Frees it: the last reference is gone. */
+void tusk__future_free(struct tusk_future *future);
+
+static inline void tusk__future_release(struct tusk_future *future)
+{
+    if (--future->references == 0)
+        tusk__future_free(future);
+}
+
+/* Frees what is left of it at the end of its loop, whoever still refers to it. */
+void tusk__future_destroy(struct tusk_future *future);
+
+/* The future was freed before: reports it in debug mode, returns TUSK_RELEASED. */
+int tusk__future_misused(const struct tusk_future *future);
+
+/* Gives the text of an error, or NULL, to whoever runs: the task, or else the thread. The text stays the caller's. */
+void tusk__receive_text(int code, struct tusk__text *text);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * How tasks get the processor: the only place where coroutines meet the loop.
+ *
+ * The loop runs a task's handle on its own stack, which switches to the task.
+ * When the task suspends, it does not go back there: it looks at what is next
+ * in the queue itself, and if that is a task, goes on with it at once. Only for
+ * what the loop must do (a full turn, a callback of the user) does it return to the loop's
+ * own place, called home. Order is the same in both ways, since both take from the same queue.
+ *
+ * A coroutine that has ended leaves its stack to the next one: `worker` is a
+ * loop that runs one task after the other on the same stack, as long as these start fresh.
+ * So tasks that never wait share one stack, and starting one costs a call.
+ *
+ * Rejected: returning to the loop after each step, as asyncio does (two switches
+ * a step instead of one); running the whole loop on the suspending task's stack
+ * (its depth would depend on what happens to be polled and reported there).
+ */
+#include <errno.h>
+
+#include "base/error.h"
+#include "task/task.h"
+
+/*
+ * What runs next, if a task can go on with it here: a task's handle, already
+ * taken. NULL: the loop must go on. Light handles are run on the way.
+ */
+static struct tusk__task *next_task(struct tusk_loop *loop)
+{
+    struct tusk__handle *handle;
+
+    if (unlikely(loop->debug))
+        return NULL;
+    while ((handle = tusk__loop_next(loop)) != NULL) {
+        if (likely(handle->run == tusk__task_step)) {
+            tusk__loop_take(loop, handle);
+            return tusk__task_of_handle(handle);
+        }
+        if (!handle->light)
+            return NULL;
+        tusk__loop_take(loop, handle);
+        handle->run(handle);
+    }
+    return NULL;
+}
+
+/*
+ * Makes a task that has not started ready to start: gives it a stack. False if
+ * there is nothing to start, for it was cancelled or there is no stack: it has ended then.
+ */
+static bool prepare(struct tusk__tasks *tasks, struct tusk__task *task)
+{
+    const char *reason;
+
+    if (unlikely(task->must_cancel)) {
+        tusk__task_finish_unstarted(task, -ECANCELED);
+        return false;
+    }
+    task->started = true;
+    if (likely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) == 0))
+        return true;
+    reason = tusk__pool_reason(&tasks->pool);
+    tusk__text_put(&task->future.text, tusk__text_copy(-ENOMEM, reason));
+    tusk__task_finish_unstarted(task, -ENOMEM);
+    return false;
+}
+
+static void worker(void *arg);
+
+/* The next task that can be switched to or started, for one that suspends; NULL: home. */
+static struct tusk__task *next_prepared(struct tusk__tasks *tasks)
+{
+    struct tusk__task *next;
+
+    do
+        next = next_task(tasks->loop);
+    while (next && unlikely(!next->started) && !prepare(tasks, next));
+    return next;
+}
+
+/* True if the task has been given a stack but has not run on it yet. */
+static bool is_fresh(const struct tusk__task *task)
+{
+    return task->place.sp == NULL;
+}
+
+/* An eager task suspends for the first time: its creator goes on. */
+static void return_to_creator(struct tusk__task *task)
+{
+    struct tusk__eager *eager = task->eager;
+
+    task->eager = NULL;
+    task->future.loop->current = eager->creator_handle;
+    tusk__coro_switch(&task->place, eager->creator);
+}
+
+void tusk__suspend(struct tusk__task *task)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+    struct tusk__task *next;
+    struct tusk__coro *to;
+
+    if (unlikely(task->eager)) {
+        return_to_creator(task);
+        return;
+    }
+    next = next_prepared(tasks);
+    if (next == task)
+        return;
+    if (next && is_fresh(next)) {
+        tusk__coro_start(&task->place, &next->place, worker, next);
+        return;
+    }
+    to = next ? &next->place : &tasks->home;
+    tusk__coro_switch(&task->place, to);
+}
+
+void tusk__park(struct tusk__task *task, struct tusk__wait *wait)
+{
+    task->wait = wait;
+    /* A cancel that came before the task waited: now there is something to cancel. */
+    if (unlikely(task->must_cancel) && wait->cancel(wait, task->cancel_text))
+        task->must_cancel = false;
+    tusk__suspend(task);
+    task->wait = NULL;
+}
+
+int tusk__resumed_cancelled(struct tusk__task *task, int result)
+{
+    task->must_cancel = false;
+    /* What was awaited was cancelled itself: its message is the one that counts. */
+    if (result == -ECANCELED)
+        return result;
+    tusk__text_put(&task->future.text, task->cancel_text);
+    task->cancel_text = NULL;
+    return -ECANCELED;
+}
+
+/* Where a stack goes on whose task has ended, to the place of `to`, for good. */
+_Noreturn static void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__coro *to)
+{
+    tusk__pool_put(&tasks->pool, self->stack);
+    tusk__coro_leave(self, to);
+}
+
+/* An eager task has ended without suspending: its creator goes on. */
+_Noreturn static void leave_to_creator(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__eager *eager)
+{
+    tasks->loop->current = eager->creator_handle;
+    leave_to(tasks, self, eager->creator);
+}
+
+/* Gives a task that has not started the stack that has become free here, or a fitting one. */
+static bool prepare_here(struct tusk__tasks *tasks, struct tusk__task *task, struct tusk__coro *self)
+{
+    if (unlikely(task->must_cancel || task->stack_size != 0 ||
+                 tusk__stack_size(self->stack) != TUSK_STACK_DEFAULT))
+        return prepare(tasks, task);
+    task->started = true;
+    task->place.stack = self->stack;
+    return true;
+}
+
+/* Runs tasks on one stack, one after the other, until one comes that has a stack of its own. */
+static void worker(void *arg)
+{
+    struct tusk__task *task = arg;
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+    struct tusk__coro self = task->place;
+    struct tusk__eager *eager;
+
+    tusk__coro_arrived(&task->place);
+    for (;;) {
+        int rc = task->coro(task->arg);
+
+        eager = task->eager;
+        tusk__task_finish(task, rc);
+        if (unlikely(eager))
+            leave_to_creator(tasks, &self, eager);
+        do
+            task = next_task(tasks->loop);
+        while (task && !task->started && !prepare_here(tasks, task, &self));
+        if (!task)
+            leave_to(tasks, &self, &tasks->home);
+        if (!is_fresh(task))
+            leave_to(tasks, &self, &task->place);
+        if (unlikely(task->place.stack != self.stack)) {
+            tusk__pool_put(&tasks->pool, self.stack);
+            tusk__coro_leave_start(&self, &task->place, worker, task);
+        }
+    }
+}
+
+void tusk__task_step(struct tusk__handle *handle)
+{
+    struct tusk__task *task = tusk__task_of_handle(handle);
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+
+    if (!task->started && !prepare(tasks, task))
+        return;
+    if (is_fresh(task))
+        tusk__coro_start(&tasks->home, &task->place, worker, task);
+    else
+        tusk__coro_switch(&tasks->home, &task->place);
+}
+
+void tusk__task_start_eagerly(struct tusk__tasks *tasks, struct tusk__task *task)
+{
+    struct tusk_loop *loop = tasks->loop;
+    struct tusk__task *creator = tusk__running_task();
+    struct tusk__eager eager = {
+        .creator = creator ? &creator->place : &tasks->home,
+        .creator_handle = loop->current,
+    };
+
+    if (!prepare(tasks, task))
+        return;
+    task->eager = &eager;
+    loop->current = &task->future.handle;
+    tusk__coro_start(eager.creator, &task->place, worker, task);
+}

@@ -1,0 +1,303 @@
+/*
+ * Tasks: made, ended, cancelled, named.
+ */
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* ---- making ---- */
+
+static int check(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
+{
+    if (!loop)
+        return -EINVAL;
+    if (!coro)
+        return tusk_raise(-EINVAL, "a task needs a coroutine, and this one is NULL");
+    if (options && options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
+        return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu", options->stack_size,
+                          TUSK_STACK_MIN);
+    if (options && options->stack_size > UINT32_MAX)
+        return tusk_raise(-EINVAL, "a stack of %zu bytes is too large: the maximum is %u", options->stack_size,
+                          UINT32_MAX);
+    return loop->closed ? TUSK_LOOP_CLOSED : 0;
+}
+
+static void init(struct tusk__task *task, struct tusk_loop *loop, tusk_coro *coro, void *arg,
+                 const struct tusk_task_options *options)
+{
+    tusk__future_init(&task->future, loop, TUSK__TASK, options ? options->tusk__where : NULL);
+    task->future.handle.run = tusk__task_step;
+    task->future.handle.light = false;
+    task->future.handle.context = tusk__cell_for(*tusk__current_cell(), options ? options->context : NULL);
+    task->coro = coro;
+    task->arg = arg;
+    task->place.sp = NULL;
+    task->place.stack = NULL;
+    task->wait = NULL;
+    task->eager = NULL;
+    task->cancel_text = NULL;
+    task->cancels = 0;
+    task->stack_size = options && options->stack_size != TUSK_STACK_DEFAULT ? (uint32_t)options->stack_size : 0;
+    task->name = NULL;
+    task->number = 0;
+    task->must_cancel = false;
+    task->started = false;
+    task->owns_arg = false;
+}
+
+static char *copy_name(const char *name)
+{
+    size_t size = strlen(name) + 1;
+    char *copy = tusk__alloc(size);
+
+    if (copy)
+        memcpy(copy, name, size);
+    return copy;
+}
+
+/* A task that nobody has seen yet; NULL without memory. */
+static struct tusk__task *allocate(struct tusk__tasks *tasks, tusk_coro *coro, void *arg,
+                                   const struct tusk_task_options *options)
+{
+    struct tusk__task *task = tusk__slab_get(&tasks->tasks);
+    char *name = NULL;
+
+    if (!task)
+        return NULL;
+    if (options && options->name) {
+        name = copy_name(options->name);
+        if (!name) {
+            tusk__slab_put(&tasks->tasks, task);
+            return NULL;
+        }
+    }
+    init(task, tasks->loop, coro, arg, options);
+    if (name)
+        task->name = name;
+    else
+        task->number = ++tasks->last_number;
+    return task;
+}
+
+static tusk_task *create(struct tusk_loop *loop, tusk_coro *coro, void *arg, bool owns_arg,
+                         const struct tusk_task_options *options)
+{
+    struct tusk__tasks *tasks;
+    struct tusk__task *task;
+    int rc = check(loop, coro, options);
+
+    if (rc < 0)
+        return tusk__fail(rc);
+    tasks = tusk__tasks_get(loop);
+    if (!tasks)
+        return NULL;
+    task = allocate(tasks, coro, arg, options);
+    if (!task)
+        return tusk__fail(-ENOMEM);
+    task->owns_arg = owns_arg;
+    /* The loop's reference. */
+    task->future.references++;
+    tasks->pending++;
+    if (unlikely(options && options->eager_start && loop == tusk__running_loop))
+        tusk__task_start_eagerly(tasks, task);
+    else
+        tusk__loop_push(loop, &task->future.handle);
+    return &task->future;
+}
+
+/* create, when a tusk_copy waits for its task: it belongs to the task, or goes with the failure. */
+static tusk_task *create_with_copy(struct tusk_loop *loop, tusk_coro *coro, void *arg,
+                                   const struct tusk_task_options *options)
+{
+    tusk_task *task;
+    bool owns_arg;
+
+    if (tusk__copy_failed(arg))
+        return tusk__fail(-ENOMEM);
+    owns_arg = tusk__copy_claim(arg);
+    task = create(loop, coro, arg, owns_arg, options);
+    if (!task && owns_arg)
+        tusk__copy_free(arg);
+    return task;
+}
+
+tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                   const struct tusk_task_options *options)
+{
+    if (unlikely(tusk__copies_wait()))
+        return create_with_copy(loop, coro, arg, options);
+    return create(loop, coro, arg, false, options);
+}
+
+tusk_task *(tusk_create_task)(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
+{
+    if (unlikely(!tusk__running_loop)) {
+        if (tusk__copies_wait() && tusk__copy_claim(arg))
+            tusk__copy_free(arg);
+        return tusk__fail(TUSK_NO_RUNNING_LOOP);
+    }
+    return (tusk_loop_create_task)(tusk__running_loop, coro, arg, options);
+}
+
+tusk_task *(tusk_ensure_future)(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
+{
+    return (tusk_create_task)(coro, arg, options);
+}
+
+/* ---- ending ---- */
+
+static void forget_arg(struct tusk__task *task)
+{
+    if (unlikely(task->owns_arg))
+        tusk__copy_free(task->arg);
+    task->owns_arg = false;
+    task->arg = NULL;
+}
+
+/* The message that a task leaves behind is the one that came with the code it ends with. */
+static void keep_text(struct tusk_future *future, int rc)
+{
+    if (future->text && future->text->code != rc)
+        tusk__text_put(&future->text, NULL);
+}
+
+void tusk__task_finish(struct tusk__task *task, int rc)
+{
+    struct tusk_future *future = &task->future;
+    enum tusk__state state = TUSK__FINISHED;
+
+    /* It cancelled itself and then returned as if nothing had been: the cancel wins. Over an error it does not. */
+    if (unlikely(task->must_cancel && rc >= 0))
+        rc = tusk__resumed_cancelled(task, rc);
+    if (rc == -ECANCELED)
+        state = TUSK__CANCELLED;
+    if (unlikely(future->text != NULL))
+        keep_text(future, rc);
+    task->must_cancel = false;
+    task->place.stack = NULL;
+    forget_arg(task);
+    future->loop->current = NULL;
+    tusk__tasks_of(future->loop)->pending--;
+    tusk__future_finish(future, state, rc);
+    tusk__future_release(future);
+}
+
+void tusk__task_finish_unstarted(struct tusk__task *task, int rc)
+{
+    task->started = true;
+    if (task->must_cancel)
+        tusk__text_put(&task->future.text, task->cancel_text);
+    if (task->must_cancel)
+        task->cancel_text = NULL;
+    task->must_cancel = false;
+    tusk__task_finish(task, rc);
+}
+
+void tusk__task_clear(struct tusk__task *task)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+
+    if (task->place.stack)
+        tusk__pool_put(&tasks->pool, task->place.stack);
+    task->place.stack = NULL;
+    if (task->owns_arg)
+        tusk__copy_free(task->arg);
+    tusk__text_release(task->cancel_text);
+    tusk__free(task->name);
+    task->name = NULL;
+}
+
+/* ---- names, and what else one can ask ---- */
+
+static struct tusk__task *checked(const struct tusk_future *future)
+{
+    return future && future->kind == TUSK__TASK && future->state != TUSK__FREED
+               ? tusk__task_of((struct tusk_future *)future)
+               : NULL;
+}
+
+void tusk__future_describe(const struct tusk_future *future, char *text, size_t size)
+{
+    struct tusk__task *task = checked(future);
+
+    if (!task)
+        snprintf(text, size, "%s", future && future->kind == TUSK__GATHER ? "a gather" : "a future");
+    else if (task->name)
+        snprintf(text, size, "%s", task->name);
+    else
+        snprintf(text, size, "Task-%llu", (unsigned long long)task->number);
+}
+
+const char *tusk_task_get_name(tusk_task *task)
+{
+    struct tusk__task *self = checked(task);
+    char name[32];
+
+    if (!self)
+        return "";
+    if (!self->name) {
+        tusk__future_describe(task, name, sizeof name);
+        self->name = copy_name(name);
+    }
+    return self->name ? self->name : "Task (out of memory for its name)";
+}
+
+int tusk_task_set_name(tusk_task *task, const char *name)
+{
+    struct tusk__task *self = checked(task);
+    char *copy;
+
+    if (!name)
+        return -EINVAL;
+    if (!self)
+        return TUSK_INVALID_STATE;
+    copy = copy_name(name);
+    if (!copy)
+        return -ENOMEM;
+    tusk__free(self->name);
+    self->name = copy;
+    return 0;
+}
+
+tusk_coro *tusk_task_get_coro(const tusk_task *task)
+{
+    struct tusk__task *self = checked(task);
+
+    return self ? self->coro : NULL;
+}
+
+tusk_context *tusk_task_get_context(tusk_task *task)
+{
+    return checked(task) ? tusk__cell_object(&task->handle.context) : NULL;
+}
+
+size_t tusk_task_stack_used(const tusk_task *task)
+{
+    struct tusk__task *self = checked(task);
+
+    return self && self->place.stack ? tusk__stack_used(self->place.stack) : 0;
+}
+
+tusk_task *tusk_current_task(void)
+{
+    struct tusk__task *task = tusk__running_task();
+
+    return task ? &task->future : NULL;
+}
+
+size_t tusk_all_tasks(tusk_task **ret_tasks, size_t capacity)
+{
+    struct tusk_loop *loop = tusk__running_loop;
+    size_t count = 0;
+
+    if (!loop || !loop->tasks)
+        return 0;
+    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at && count < capacity; at = at->newer)
+        if (at->kind == TUSK__TASK && tusk__future_pending(at))
+            ret_tasks[count++] = at;
+    return tusk__tasks_of(loop)->pending;
+}

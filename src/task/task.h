@@ -1,0 +1,165 @@
+/*
+ * Tasks from the inside, and how they wait.
+ *
+ * A task runs when the loop runs its handle. It suspends in one place only,
+ * tusk__suspend, and goes on when something has put its handle into the ready
+ * queue (tusk__wake). Everything that can wait is made of these words:
+ *
+ *     struct tusk__wait wait = {.cancel = ...};      on the waiter's stack
+ *     ... leave a pointer to it where the event will look ...
+ *     tusk__park(task, &wait);                       until tusk__wake(task)
+ *     return tusk__resumed(task, result);
+ *
+ * The cancel hook is called when the task is cancelled while it waits. If the
+ * event has not happened, it takes the record out of wherever it was left,
+ * sees to it that the task is woken, and returns true. If it has happened already, and
+ * the task is in the ready queue for it, it returns false: then the cancel is delivered
+ * instead of the result, by tusk__resumed.
+ */
+#ifndef TUSK__TASK_TASK_H
+#define TUSK__TASK_TASK_H
+
+#include <tusk/task.h>
+
+#include "base/mem.h"
+#include "coro/coro.h"
+#include "coro/pool.h"
+#include "task/copy.h"
+#include "task/future.h"
+
+struct tusk__wait {
+    bool (*cancel)(struct tusk__wait *wait, struct tusk__text *text);
+    /* What a report says the task waits for: "task 'x'". Writes at most size bytes. */
+    void (*describe)(const struct tusk__wait *wait, char *text, size_t size);
+};
+
+/* Who created a task with .eager_start, and gets the processor back at its first suspension. */
+struct tusk__eager {
+    struct tusk__coro *creator;
+    struct tusk__handle *creator_handle;
+};
+
+struct tusk__task {
+    struct tusk_future future;
+    tusk_coro *coro;
+    void *arg;
+    /* Its place while it is suspended; without a stack before its first step and after its last. */
+    struct tusk__coro place;
+    /* What it waits for, or NULL: it runs, or is ready. */
+    struct tusk__wait *wait;
+    struct tusk__eager *eager;
+    struct tusk__text *cancel_text;
+    /* cancel() less uncancel(). */
+    int32_t cancels;
+    /* Bytes; 0 is the default. */
+    uint32_t stack_size;
+    /* NULL as long as nobody asked for the name that the number gives. */
+    char *name;
+    uint64_t number;
+    /* A cancel is to be delivered at the next step. */
+    bool must_cancel;
+    bool started;
+    /* arg is a tusk_copy and belongs to the task. */
+    bool owns_arg;
+};
+
+/* What tasks add to a loop. */
+struct tusk__tasks {
+    struct tusk_loop *loop;
+    struct tusk__slab tasks;
+    struct tusk__slab futures;
+    struct tusk__slab callbacks;
+    struct tusk__pool pool;
+    /* The loop's own place, while tasks run. */
+    struct tusk__coro home;
+    /* All live futures. */
+    struct tusk_future *oldest;
+    struct tusk_future *newest;
+    /* Tasks that are not done. */
+    size_t pending;
+    /* The N of the last Task-N. */
+    uint64_t last_number;
+    /* Debug mode: freed futures that are kept a while, by their `newer`, so that late users are caught. */
+    struct tusk_future *quarantine;
+    struct tusk_future *quarantine_end;
+    size_t quarantined;
+};
+
+static inline struct tusk__task *tusk__task_of(struct tusk_future *future)
+{
+    return container_of(future, struct tusk__task, future);
+}
+
+static inline struct tusk__tasks *tusk__tasks_of(const struct tusk_loop *loop)
+{
+    return loop->tasks;
+}
+
+/* The tasks of a loop, made when the first is needed; NULL on an error (tusk_last_error()). */
+struct tusk__tasks *tusk__tasks_get(struct tusk_loop *loop);
+
+/* One step of a task: what its handle runs. */
+void tusk__task_step(struct tusk__handle *handle);
+
+/* The task whose handle this is. */
+static inline struct tusk__task *tusk__task_of_handle(struct tusk__handle *handle)
+{
+    return container_of(handle, struct tusk__task, future.handle);
+}
+
+/* The running task, or NULL. */
+static inline struct tusk__task *tusk__running_task(void)
+{
+    struct tusk_loop *loop = tusk__running_loop;
+
+    if (unlikely(!loop || !loop->current || loop->current->run != tusk__task_step))
+        return NULL;
+    return tusk__task_of_handle(loop->current);
+}
+
+/* Lets the others run until the task's handle comes up in the ready queue. */
+void tusk__suspend(struct tusk__task *task);
+
+/* Suspends the task with a wait record for whoever cancels it. */
+void tusk__park(struct tusk__task *task, struct tusk__wait *wait);
+
+/* Makes a parked task ready. Once for each park. */
+static inline void tusk__wake(struct tusk__task *task)
+{
+    tusk__loop_push(task->future.loop, &task->future.handle);
+}
+
+/* The end of a wait that gave this result: -ECANCELED instead if a cancel was to be delivered. */
+int tusk__resumed_cancelled(struct tusk__task *task, int result);
+
+static inline int tusk__resumed(struct tusk__task *task, int result)
+{
+    return unlikely(task->must_cancel) ? tusk__resumed_cancelled(task, result) : result;
+}
+
+/* Runs the first step of a task now, on behalf of its creator. */
+void tusk__task_start_eagerly(struct tusk__tasks *tasks, struct tusk__task *task);
+
+/* Ends the task with what its coroutine returned. */
+void tusk__task_finish(struct tusk__task *task, int rc);
+
+/* Ends a task that has not started and never will. */
+void tusk__task_finish_unstarted(struct tusk__task *task, int rc);
+
+bool tusk__task_cancel(struct tusk__task *task, struct tusk__text *text);
+
+/* Frees what belongs to the task alone. */
+void tusk__task_clear(struct tusk__task *task);
+
+/* The task that `wait` awaits, if it is an await of a task that is not done. */
+struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait);
+
+/* Ends the await of a task by hand, for a ring of tasks that await each other. */
+void tusk__await_abandon(struct tusk__task *task);
+
+bool tusk__gather_cancel(struct tusk_future *future, struct tusk__text *text);
+
+/* Writes the task's name, or what kind of future it is. Allocates nothing. */
+void tusk__future_describe(const struct tusk_future *future, char *text, size_t size);
+
+#endif

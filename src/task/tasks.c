@@ -1,0 +1,158 @@
+/*
+ * What tasks add to a loop: slabs, stacks, the list of all futures; and what the
+ * loop asks of them when it starts, idles, is stuck, and closes.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "coro/overflow.h"
+#include "task/callback.h"
+#include "task/task.h"
+
+/* Called in a signal handler: the name must be there already, or made without memory. */
+static const char *running_task_name(void *arg)
+{
+    static _Thread_local char name[128];
+    struct tusk_loop *loop = arg;
+
+    if (!loop->current || loop->current->run != tusk__task_step)
+        return NULL;
+    tusk__future_describe(&tusk__task_of_handle(loop->current)->future, name, sizeof name);
+    return name;
+}
+
+static int enter(struct tusk_loop *loop)
+{
+    int rc = tusk__coro_check();
+
+    if (rc < 0)
+        return rc;
+    return tusk__overflow_enter(&tusk__tasks_of(loop)->pool, running_task_name, loop);
+}
+
+static void leave(struct tusk_loop *loop)
+{
+    (void)loop;
+    tusk__overflow_leave();
+}
+
+static int64_t idle(struct tusk_loop *loop, int64_t now)
+{
+    return tusk__pool_trim(&tusk__tasks_of(loop)->pool, now);
+}
+
+/* One line for each task that waits. */
+static void report_waiting(struct tusk_loop *loop, struct tusk__task *task)
+{
+    char name[128];
+    char what[160] = "nothing that tusk knows of";
+    char message[256];
+    struct tusk_exception_context context = {
+        .message = message,
+        .future = &task->future,
+        .task_name = name,
+    };
+
+    tusk__future_describe(&task->future, name, sizeof name);
+    if (task->wait && task->wait->describe)
+        task->wait->describe(task->wait, what, sizeof what);
+    snprintf(message, sizeof message, "Deadlock: waiting for %s", what);
+    tusk__loop_report(loop, &context);
+}
+
+static void deadlock(struct tusk_loop *loop)
+{
+    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at; at = at->newer)
+        if (at->kind == TUSK__TASK && tusk__future_pending(at))
+            report_waiting(loop, tusk__task_of(at));
+}
+
+static void free_quarantine(struct tusk__tasks *tasks)
+{
+    while (tasks->quarantine) {
+        struct tusk_future *future = tasks->quarantine;
+
+        tasks->quarantine = future->newer;
+        /* Futures and tasks go with their slabs. */
+        if (future->kind == TUSK__GATHER)
+            tusk__free(future);
+    }
+}
+
+static void report_copies(struct tusk_loop *loop, size_t count)
+{
+    struct tusk_exception_context context = {
+        .message = "A tusk_copy was never given to a task",
+    };
+
+    if (count > 0 && loop->debug)
+        tusk__loop_report(loop, &context);
+}
+
+static void close(struct tusk_loop *loop)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(loop);
+
+    /* Handles in the lists of futures lie in tasks and gathers: no list must outlive them. */
+    for (struct tusk_future *at = tasks->oldest; at; at = at->newer)
+        tusk__callbacks_free(at);
+    while (tasks->oldest)
+        tusk__future_destroy(tasks->oldest);
+    report_copies(loop, tusk__copies_drop());
+    free_quarantine(tasks);
+    tusk__pool_close(&tasks->pool);
+    tusk__slab_close(&tasks->callbacks);
+    tusk__slab_close(&tasks->futures);
+    tusk__slab_close(&tasks->tasks);
+    tusk__free(tasks);
+    loop->tasks = NULL;
+}
+
+static const struct tusk__loop_hooks hooks = {
+    .enter = enter,
+    .leave = leave,
+    .idle = idle,
+    .deadlock = deadlock,
+    .drop = tusk__callback_drop,
+    .close = close,
+};
+
+static int make(struct tusk_loop *loop)
+{
+    struct tusk__tasks *tasks = tusk__alloc(sizeof *tasks);
+    int rc;
+
+    if (!tasks)
+        return -ENOMEM;
+    rc = tusk__pool_init(&tasks->pool);
+    if (rc < 0) {
+        tusk__free(tasks);
+        return rc;
+    }
+    tasks->loop = loop;
+    tusk__slab_init(&tasks->tasks, sizeof(struct tusk__task), 0);
+    tusk__slab_init(&tasks->futures, sizeof(struct tusk_future), 0);
+    tusk__callbacks_open(&tasks->callbacks);
+    loop->tasks = tasks;
+    /* In a running loop the first task is also when the thread begins to have tasks. */
+    rc = loop->running ? enter(loop) : 0;
+    if (rc == 0) {
+        loop->hooks = &hooks;
+        return 0;
+    }
+    tusk__pool_close(&tasks->pool);
+    tusk__free(tasks);
+    loop->tasks = NULL;
+    return rc;
+}
+
+struct tusk__tasks *tusk__tasks_get(struct tusk_loop *loop)
+{
+    int rc;
+
+    if (likely(loop->tasks != NULL))
+        return loop->tasks;
+    rc = loop->closed ? TUSK_LOOP_CLOSED : make(loop);
+    return rc < 0 ? tusk__fail(rc) : loop->tasks;
+}
