@@ -176,7 +176,8 @@ int tusk__overflow_enter(struct tusk__pool *pool, const char *(*running_task_nam
 
 void tusk__overflow_leave(void)
 {
-    stack_t none = {.ss_flags = SS_DISABLE, .ss_size = SIGSTKSZ};
+    /* Some systems want a size even to switch it off. */
+    stack_t none = {.ss_flags = SS_DISABLE, .ss_size = tusk__signal_stack_size()};
 
     registered.pool = NULL;
     if (registered.signal_stack != NULL) {

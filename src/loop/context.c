@@ -30,15 +30,7 @@ struct tusk_context {
     struct map *map;
 };
 
-/* The context of code outside of any loop. */
-static _Thread_local uintptr_t thread_cell;
-
-uintptr_t *tusk__current_cell(void)
-{
-    struct tusk_loop *loop = tusk__running_loop;
-
-    return loop && loop->current ? &loop->current->context : &thread_cell;
-}
+_Thread_local uintptr_t tusk__thread_cell;
 
 static struct tusk_context *shared(uintptr_t cell)
 {

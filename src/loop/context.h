@@ -38,9 +38,6 @@ static inline void tusk__cell_drop(uintptr_t cell)
 /* Turns a cell into one that shares its context as an object, and returns that object, retained; NULL without memory. */
 struct tusk_context *tusk__cell_object(uintptr_t *cell);
 
-/* The cell of whatever runs in this thread: a task, a callback, or the thread itself. */
-uintptr_t *tusk__current_cell(void);
-
 /* The cell for something registered now: that of the given context, or a copy of the current one. */
 static inline uintptr_t tusk__cell_for(uintptr_t current, struct tusk_context *context)
 {

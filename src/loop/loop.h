@@ -86,6 +86,17 @@ struct tusk_loop {
 /* The loop that runs in this thread. */
 extern _Thread_local struct tusk_loop *tusk__running_loop;
 
+/* The context of code outside of any loop. */
+extern _Thread_local uintptr_t tusk__thread_cell;
+
+/* The cell of whatever runs in this thread: a task, a callback, or the thread itself. */
+static inline uintptr_t *tusk__current_cell(void)
+{
+    struct tusk_loop *loop = tusk__running_loop;
+
+    return loop && loop->current ? &loop->current->context : &tusk__thread_cell;
+}
+
 /* Puts a handle at the end of the ready queue: it runs in the next iteration. */
 static inline void tusk__loop_push(struct tusk_loop *loop, struct tusk__handle *handle)
 {

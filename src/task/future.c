@@ -14,17 +14,6 @@ enum { QUARANTINE = 4096 };
 
 /* ---- life ---- */
 
-static void link_alive(struct tusk__tasks *tasks, struct tusk_future *future)
-{
-    future->newer = NULL;
-    future->older = tasks->newest;
-    if (tasks->newest)
-        tasks->newest->newer = future;
-    else
-        tasks->oldest = future;
-    tasks->newest = future;
-}
-
 static void unlink_alive(struct tusk__tasks *tasks, struct tusk_future *future)
 {
     if (future->older)
@@ -35,22 +24,6 @@ static void unlink_alive(struct tusk__tasks *tasks, struct tusk_future *future)
         future->newer->older = future->older;
     else
         tasks->newest = future->older;
-}
-
-void tusk__future_init(struct tusk_future *future, struct tusk_loop *loop, enum tusk__kind kind, const char *where)
-{
-    future->handle.context = 0;
-    future->callbacks = NULL;
-    future->loop = loop;
-    future->text = NULL;
-    future->where = where;
-    future->references = 1;
-    future->result = 0;
-    future->kind = (uint8_t)kind;
-    future->state = TUSK__PENDING;
-    future->unretrieved = false;
-    future->leftover = false;
-    link_alive(tusk__tasks_of(loop), future);
 }
 
 static struct tusk_future *create(struct tusk_loop *loop, const char *where)
@@ -137,7 +110,7 @@ static void clear(struct tusk_future *future)
     future->state = TUSK__FREED;
 }
 
-void tusk__future_free(struct tusk_future *future)
+static TUSK__NOINLINE void free_slowly(struct tusk_future *future)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(future->loop);
 
@@ -156,6 +129,27 @@ void tusk__future_free(struct tusk_future *future)
         quarantine(tasks, future);
     else
         recycle(tasks, future);
+}
+
+/* True for a task that owns nothing but its memory. */
+static bool is_bare_task(const struct tusk_future *future)
+{
+    return future->kind == TUSK__TASK &&
+           !((uintptr_t)future->text | (uintptr_t)future->callbacks | future->handle.context) &&
+           !future->unretrieved && tusk__task_is_clear(container_of(future, struct tusk__task, future));
+}
+
+void tusk__future_free(struct tusk_future *future)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(future->loop);
+
+    if (unlikely(!is_bare_task(future) || future->loop->debug)) {
+        free_slowly(future);
+        return;
+    }
+    unlink_alive(tasks, future);
+    future->state = TUSK__FREED;
+    tusk__slab_put(&tasks->tasks, tusk__task_of(future));
 }
 
 void tusk__future_destroy(struct tusk_future *future)

@@ -57,9 +57,6 @@ static inline bool tusk__future_pending(const struct tusk_future *future)
     return future->state == TUSK__PENDING;
 }
 
-/* Makes the memory of a future one: pending, one reference, in the list of its loop. */
-void tusk__future_init(struct tusk_future *future, struct tusk_loop *loop, enum tusk__kind kind, const char *where);
-
 /* Ends a pending future, and makes its callbacks ready. A negative result of a FINISHED one is an error. */
 void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result);
 

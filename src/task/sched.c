@@ -20,18 +20,15 @@
 #include "base/error.h"
 #include "task/task.h"
 
-/*
- * What runs next, if a task can go on with it here: a task's handle, already
- * taken. NULL: the loop must go on. Light handles are run on the way.
- */
-static struct tusk__task *next_task(struct tusk_loop *loop)
+/* next_task when the first look did not find a task: runs light handles on the way to one. */
+static TUSK__NOINLINE struct tusk__task *next_task_behind(struct tusk_loop *loop)
 {
     struct tusk__handle *handle;
 
-    if (unlikely(loop->debug))
+    if (loop->debug)
         return NULL;
     while ((handle = tusk__loop_next(loop)) != NULL) {
-        if (likely(handle->run == tusk__task_step)) {
+        if (handle->run == tusk__task_step) {
             tusk__loop_take(loop, handle);
             return tusk__task_of_handle(handle);
         }
@@ -44,30 +41,47 @@ static struct tusk__task *next_task(struct tusk_loop *loop)
 }
 
 /*
+ * What runs next, if a task can go on with it here: a task, its handle already
+ * taken. NULL: the loop must go on, to make a full turn, to run a callback of the
+ * user, or to watch each step in debug mode.
+ */
+TUSK__ALWAYS_INLINE struct tusk__task *next_task(struct tusk_loop *loop)
+{
+    struct tusk__handle *handle = tusk__loop_next(loop);
+
+    if (unlikely(!handle || handle->run != tusk__task_step || loop->debug))
+        return next_task_behind(loop);
+    tusk__loop_take(loop, handle);
+    return tusk__task_of_handle(handle);
+}
+
+/* Ends a task that has not started. */
+static TUSK__NOINLINE bool refuse(struct tusk__task *task, int code, const char *reason)
+{
+    if (reason)
+        tusk__text_put(&task->future.text, tusk__text_copy(code, reason));
+    tusk__task_finish_unstarted(task, code);
+    return false;
+}
+
+/*
  * Makes a task that has not started ready to start: gives it a stack. False if
  * there is nothing to start, for it was cancelled or there is no stack: it has ended then.
  */
-static bool prepare(struct tusk__tasks *tasks, struct tusk__task *task)
+TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *task)
 {
-    const char *reason;
-
-    if (unlikely(task->must_cancel)) {
-        tusk__task_finish_unstarted(task, -ECANCELED);
-        return false;
-    }
+    if (unlikely(task->must_cancel))
+        return refuse(task, -ECANCELED, NULL);
     task->started = true;
-    if (likely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) == 0))
-        return true;
-    reason = tusk__pool_reason(&tasks->pool);
-    tusk__text_put(&task->future.text, tusk__text_copy(-ENOMEM, reason));
-    tusk__task_finish_unstarted(task, -ENOMEM);
-    return false;
+    if (unlikely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) < 0))
+        return refuse(task, -ENOMEM, tusk__pool_reason(&tasks->pool));
+    return true;
 }
 
 static void worker(void *arg);
 
 /* The next task that can be switched to or started, for one that suspends; NULL: home. */
-static struct tusk__task *next_prepared(struct tusk__tasks *tasks)
+TUSK__ALWAYS_INLINE struct tusk__task *next_prepared(struct tusk__tasks *tasks)
 {
     struct tusk__task *next;
 
@@ -93,7 +107,7 @@ static void return_to_creator(struct tusk__task *task)
     tusk__coro_switch(&task->place, eager->creator);
 }
 
-void tusk__suspend(struct tusk__task *task)
+TUSK__ALWAYS_INLINE void suspend(struct tusk__task *task)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
     struct tusk__task *next;
@@ -114,13 +128,18 @@ void tusk__suspend(struct tusk__task *task)
     tusk__coro_switch(&task->place, to);
 }
 
+void tusk__suspend(struct tusk__task *task)
+{
+    suspend(task);
+}
+
 void tusk__park(struct tusk__task *task, struct tusk__wait *wait)
 {
     task->wait = wait;
     /* A cancel that came before the task waited: now there is something to cancel. */
     if (unlikely(task->must_cancel) && wait->cancel(wait, task->cancel_text))
         task->must_cancel = false;
-    tusk__suspend(task);
+    suspend(task);
     task->wait = NULL;
 }
 
@@ -136,14 +155,14 @@ int tusk__resumed_cancelled(struct tusk__task *task, int result)
 }
 
 /* Where a stack goes on whose task has ended, to the place of `to`, for good. */
-_Noreturn static void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__coro *to)
+_Noreturn TUSK__ALWAYS_INLINE void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__coro *to)
 {
     tusk__pool_put(&tasks->pool, self->stack);
     tusk__coro_leave(self, to);
 }
 
 /* An eager task has ended without suspending: its creator goes on. */
-_Noreturn static void leave_to_creator(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__eager *eager)
+_Noreturn TUSK__ALWAYS_INLINE void leave_to_creator(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__eager *eager)
 {
     tasks->loop->current = eager->creator_handle;
     leave_to(tasks, self, eager->creator);

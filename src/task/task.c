@@ -11,42 +11,23 @@
 
 /* ---- making ---- */
 
+static const struct tusk_task_options no_options;
+
 static int check(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
 {
     if (!loop)
         return -EINVAL;
+    if (loop->closed)
+        return TUSK_LOOP_CLOSED;
     if (!coro)
         return tusk_raise(-EINVAL, "a task needs a coroutine, and this one is NULL");
-    if (options && options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
+    if (options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
         return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu", options->stack_size,
                           TUSK_STACK_MIN);
-    if (options && options->stack_size > UINT32_MAX)
+    if (options->stack_size > UINT32_MAX)
         return tusk_raise(-EINVAL, "a stack of %zu bytes is too large: the maximum is %u", options->stack_size,
                           UINT32_MAX);
-    return loop->closed ? TUSK_LOOP_CLOSED : 0;
-}
-
-static void init(struct tusk__task *task, struct tusk_loop *loop, tusk_coro *coro, void *arg,
-                 const struct tusk_task_options *options)
-{
-    tusk__future_init(&task->future, loop, TUSK__TASK, options ? options->tusk__where : NULL);
-    task->future.handle.run = tusk__task_step;
-    task->future.handle.light = false;
-    task->future.handle.context = tusk__cell_for(*tusk__current_cell(), options ? options->context : NULL);
-    task->coro = coro;
-    task->arg = arg;
-    task->place.sp = NULL;
-    task->place.stack = NULL;
-    task->wait = NULL;
-    task->eager = NULL;
-    task->cancel_text = NULL;
-    task->cancels = 0;
-    task->stack_size = options && options->stack_size != TUSK_STACK_DEFAULT ? (uint32_t)options->stack_size : 0;
-    task->name = NULL;
-    task->number = 0;
-    task->must_cancel = false;
-    task->started = false;
-    task->owns_arg = false;
+    return 0;
 }
 
 static char *copy_name(const char *name)
@@ -59,32 +40,42 @@ static char *copy_name(const char *name)
     return copy;
 }
 
-/* A task that nobody has seen yet; NULL without memory. */
-static struct tusk__task *allocate(struct tusk__tasks *tasks, tusk_coro *coro, void *arg,
-                                   const struct tusk_task_options *options)
+/*
+ * A task that nobody has seen yet, without any option; NULL without memory.
+ * Every creation comes through here: it is what a task costs.
+ */
+TUSK__ALWAYS_INLINE struct tusk__task *allocate(struct tusk__tasks *tasks, tusk_coro *coro, void *arg,
+                                                const struct tusk_task_options *options)
 {
     struct tusk__task *task = tusk__slab_get(&tasks->tasks);
-    char *name = NULL;
 
-    if (!task)
-        return NULL;
-    if (options && options->name) {
-        name = copy_name(options->name);
-        if (!name) {
-            tusk__slab_put(&tasks->tasks, task);
-            return NULL;
-        }
-    }
-    init(task, tasks->loop, coro, arg, options);
-    if (name)
-        task->name = name;
-    else
-        task->number = ++tasks->last_number;
+    if (unlikely(!task))
+        return tusk__fail(-ENOMEM);
+    tusk__future_init(&task->future, tasks->loop, TUSK__TASK, options->tusk__where);
+    task->future.handle.run = tusk__task_step;
+    task->future.handle.light = false;
+    task->future.handle.context = tusk__cell_copy(*tusk__current_cell());
+    task->coro = coro;
+    task->arg = arg;
+    task->number = 0;
+    memset(&task->place, 0, sizeof *task - offsetof(struct tusk__task, place));
+    /* The creator's reference and the loop's. */
+    task->future.references = 2;
+    tasks->pending++;
     return task;
 }
 
-static tusk_task *create(struct tusk_loop *loop, tusk_coro *coro, void *arg, bool owns_arg,
-                         const struct tusk_task_options *options)
+/* Takes back what allocate did. */
+static void *discard(struct tusk__task *task)
+{
+    tusk__tasks_of(task->future.loop)->pending--;
+    tusk__future_free(&task->future);
+    return tusk__fail(-ENOMEM);
+}
+
+/* A creation with options, on a loop that may be anything. */
+static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *coro, void *arg, bool owns_arg,
+                                             const struct tusk_task_options *options)
 {
     struct tusk__tasks *tasks;
     struct tusk__task *task;
@@ -93,16 +84,20 @@ static tusk_task *create(struct tusk_loop *loop, tusk_coro *coro, void *arg, boo
     if (rc < 0)
         return tusk__fail(rc);
     tasks = tusk__tasks_get(loop);
-    if (!tasks)
-        return NULL;
-    task = allocate(tasks, coro, arg, options);
+    task = tasks ? allocate(tasks, coro, arg, options) : NULL;
     if (!task)
-        return tusk__fail(-ENOMEM);
+        return NULL;
+    if (options->name && !(task->name = copy_name(options->name)))
+        return discard(task);
+    if (!options->name)
+        task->number = ++tasks->last_number;
+    if (options->context) {
+        tusk__cell_drop(task->future.handle.context);
+        task->future.handle.context = tusk__cell_share(options->context);
+    }
+    task->stack_size = options->stack_size != TUSK_STACK_DEFAULT ? (uint32_t)options->stack_size : 0;
     task->owns_arg = owns_arg;
-    /* The loop's reference. */
-    task->future.references++;
-    tasks->pending++;
-    if (unlikely(options && options->eager_start && loop == tusk__running_loop))
+    if (options->eager_start && loop == tusk__running_loop)
         tusk__task_start_eagerly(tasks, task);
     else
         tusk__loop_push(loop, &task->future.handle);
@@ -119,7 +114,7 @@ static tusk_task *create_with_copy(struct tusk_loop *loop, tusk_coro *coro, void
     if (tusk__copy_failed(arg))
         return tusk__fail(-ENOMEM);
     owns_arg = tusk__copy_claim(arg);
-    task = create(loop, coro, arg, owns_arg, options);
+    task = create_with(loop, coro, arg, owns_arg, options);
     if (!task && owns_arg)
         tusk__copy_free(arg);
     return task;
@@ -128,19 +123,40 @@ static tusk_task *create_with_copy(struct tusk_loop *loop, tusk_coro *coro, void
 tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
                                    const struct tusk_task_options *options)
 {
+    if (!options)
+        options = &no_options;
     if (unlikely(tusk__copies_wait()))
         return create_with_copy(loop, coro, arg, options);
-    return create(loop, coro, arg, false, options);
+    return create_with(loop, coro, arg, false, options);
+}
+
+/* True for a creation that needs no second look: on a loop that has tasks, nothing asked for, no copy. */
+static bool is_plain(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
+{
+    return loop->tasks && coro && !tusk__copies_wait() &&
+           !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size | options->eager_start);
 }
 
 tusk_task *(tusk_create_task)(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
 {
-    if (unlikely(!tusk__running_loop)) {
+    struct tusk_loop *loop = tusk__running_loop;
+    struct tusk__task *task;
+
+    if (unlikely(!loop)) {
         if (tusk__copies_wait() && tusk__copy_claim(arg))
             tusk__copy_free(arg);
         return tusk__fail(TUSK_NO_RUNNING_LOOP);
     }
-    return (tusk_loop_create_task)(tusk__running_loop, coro, arg, options);
+    if (!options)
+        options = &no_options;
+    if (unlikely(!is_plain(loop, coro, options)))
+        return (tusk_loop_create_task)(loop, coro, arg, options);
+    task = allocate(tusk__tasks_of(loop), coro, arg, options);
+    if (unlikely(!task))
+        return NULL;
+    task->number = ++tusk__tasks_of(loop)->last_number;
+    tusk__loop_push(loop, &task->future.handle);
+    return &task->future;
 }
 
 tusk_task *(tusk_ensure_future)(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
@@ -204,9 +220,9 @@ void tusk__task_clear(struct tusk__task *task)
     if (task->place.stack)
         tusk__pool_put(&tasks->pool, task->place.stack);
     task->place.stack = NULL;
-    if (task->owns_arg)
-        tusk__copy_free(task->arg);
+    forget_arg(task);
     tusk__text_release(task->cancel_text);
+    task->cancel_text = NULL;
     tusk__free(task->name);
     task->name = NULL;
 }

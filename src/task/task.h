@@ -43,19 +43,21 @@ struct tusk__task {
     struct tusk_future future;
     tusk_coro *coro;
     void *arg;
+    /* The N of Task-N, if it has no other name. */
+    uint64_t number;
+    /* --- all below is zero at first --- */
     /* Its place while it is suspended; without a stack before its first step and after its last. */
     struct tusk__coro place;
     /* What it waits for, or NULL: it runs, or is ready. */
     struct tusk__wait *wait;
     struct tusk__eager *eager;
     struct tusk__text *cancel_text;
+    /* NULL as long as nobody asked for the name that the number gives. */
+    char *name;
     /* cancel() less uncancel(). */
     int32_t cancels;
     /* Bytes; 0 is the default. */
     uint32_t stack_size;
-    /* NULL as long as nobody asked for the name that the number gives. */
-    char *name;
-    uint64_t number;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
     bool started;
@@ -95,8 +97,39 @@ static inline struct tusk__tasks *tusk__tasks_of(const struct tusk_loop *loop)
     return loop->tasks;
 }
 
+struct tusk__tasks *tusk__tasks_make(struct tusk_loop *loop);
+
 /* The tasks of a loop, made when the first is needed; NULL on an error (tusk_last_error()). */
-struct tusk__tasks *tusk__tasks_get(struct tusk_loop *loop);
+static inline struct tusk__tasks *tusk__tasks_get(struct tusk_loop *loop)
+{
+    return likely(loop->tasks != NULL) ? loop->tasks : tusk__tasks_make(loop);
+}
+
+/* Makes the memory of a future one: pending, one reference, the newest in the list of its loop. */
+static inline void tusk__future_init(struct tusk_future *future, struct tusk_loop *loop, enum tusk__kind kind,
+                                     const char *where)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(loop);
+
+    future->handle.context = 0;
+    future->callbacks = NULL;
+    future->loop = loop;
+    future->text = NULL;
+    future->where = where;
+    future->references = 1;
+    future->result = 0;
+    future->kind = (uint8_t)kind;
+    future->state = TUSK__PENDING;
+    future->unretrieved = false;
+    future->leftover = false;
+    future->newer = NULL;
+    future->older = tasks->newest;
+    if (tasks->newest)
+        tasks->newest->newer = future;
+    else
+        tasks->oldest = future;
+    tasks->newest = future;
+}
 
 /* One step of a task: what its handle runs. */
 void tusk__task_step(struct tusk__handle *handle);
@@ -150,6 +183,12 @@ bool tusk__task_cancel(struct tusk__task *task, struct tusk__text *text);
 
 /* Frees what belongs to the task alone. */
 void tusk__task_clear(struct tusk__task *task);
+
+/* True if tusk__task_clear has nothing to do, as for most tasks. Without branches: all answers are needed. */
+static inline bool tusk__task_is_clear(const struct tusk__task *task)
+{
+    return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name | task->owns_arg);
+}
 
 /* The task that `wait` awaits, if it is an await of a task that is not done. */
 struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait);

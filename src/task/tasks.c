@@ -147,12 +147,9 @@ static int make(struct tusk_loop *loop)
     return rc;
 }
 
-struct tusk__tasks *tusk__tasks_get(struct tusk_loop *loop)
+struct tusk__tasks *tusk__tasks_make(struct tusk_loop *loop)
 {
-    int rc;
+    int rc = loop->closed ? TUSK_LOOP_CLOSED : make(loop);
 
-    if (likely(loop->tasks != NULL))
-        return loop->tasks;
-    rc = loop->closed ? TUSK_LOOP_CLOSED : make(loop);
     return rc < 0 ? tusk__fail(rc) : loop->tasks;
 }
