@@ -11,8 +11,7 @@
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* The struct that has the member at this address. */
-#define container_of(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define TUSK__ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 #define TUSK__NOINLINE __attribute__((noinline))
@@ -59,7 +58,7 @@
 _Noreturn void tusk__assert_failed(const char *condition, const char *file, int line);
 
 /* A broken invariant ends the program, in release builds too. */
-#define tusk__assert(condition)                                                                    \
+#define tusk__assert(condition)                                                                              \
     (likely(condition) ? (void)0 : tusk__assert_failed(#condition, __FILE__, __LINE__))
 
 #endif

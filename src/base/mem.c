@@ -30,7 +30,10 @@ void *tusk__alloc(size_t size)
 
 void *tusk__alloc_array(size_t count, size_t size)
 {
-    if (tusk__fail_now())
+    size_t bytes;
+
+    /* calloc checks too, but sanitizers hold a call that overflows for a bug. */
+    if (tusk__fail_now() || __builtin_mul_overflow(count, size, &bytes))
         return NULL;
     /* calloc may answer 0 bytes with NULL, which callers take for a failure. */
     if (count == 0 || size == 0)

@@ -60,9 +60,36 @@ size_t tusk__slab_in_use(const struct tusk__slab *slab);
 void *tusk__slab_carve(struct tusk__slab *slab);
 
 #if TUSK__ASAN
+static inline bool tusk__slab_is_ready(const struct tusk__slab *slab)
+{
+    (void)slab;
+    return false;
+}
+
+static inline void *tusk__slab_pop(struct tusk__slab *slab)
+{
+    (void)slab;
+    return NULL;
+}
+
 void *tusk__slab_get(struct tusk__slab *slab);
 void tusk__slab_put(struct tusk__slab *slab, void *object);
 #else
+/* True if an object is there that nobody has made to fail: then tusk__slab_pop may have it. */
+static inline bool tusk__slab_is_ready(const struct tusk__slab *slab)
+{
+    return slab->free_list != NULL && atomic_load_explicit(&tusk__fail_countdown, memory_order_relaxed) == 0;
+}
+
+/* The object that is ready. */
+static inline void *tusk__slab_pop(struct tusk__slab *slab)
+{
+    struct tusk__slab_object *object = slab->free_list;
+
+    slab->free_list = object->next;
+    return object;
+}
+
 /* An object, its bytes as they were left; NULL without memory. */
 static inline void *tusk__slab_get(struct tusk__slab *slab)
 {

@@ -90,6 +90,12 @@ void tusk__unmap(void *address, size_t size)
 #define THIS_PROCESS (-10000)
 #define AREAS_AT_ONCE ((size_t)64)
 
+#ifdef TUSK_HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
@@ -108,17 +114,25 @@ static bool probe_light_guards(void)
     return works;
 }
 
+/* Set when the system turned out to take no advice on many areas at once. */
+static atomic_bool one_by_one;
+
 /* Gives one advice on up to AREAS_AT_ONCE areas. Returns how many it reached, or 0 if the system cannot. */
 static size_t advise_areas(char *address, size_t size, size_t stride, size_t count, int advice)
 {
     struct iovec areas[AREAS_AT_ONCE];
     ssize_t advised;
 
+    /* Valgrind complains of a call that it does not know. */
+    if (atomic_load_explicit(&one_by_one, memory_order_relaxed) || RUNNING_ON_VALGRIND)
+        return 0;
     if (count > AREAS_AT_ONCE)
         count = AREAS_AT_ONCE;
     for (size_t i = 0; i < count; i++)
         areas[i] = (struct iovec){.iov_base = address + i * stride, .iov_len = size};
     advised = (ssize_t)syscall(SYS_process_madvise, THIS_PROCESS, areas, count, advice, 0);
+    if (advised < 0 && (errno == ENOSYS || errno == EPERM || errno == EBADF || errno == EINVAL))
+        atomic_store_explicit(&one_by_one, true, memory_order_relaxed);
     return advised > 0 ? (size_t)advised / size : 0;
 }
 

@@ -179,7 +179,7 @@ static void trim_class(struct tusk__stack_class *class, size_t *batch)
 
     if (class->idle_cold > class->idle_low)
         class->idle_cold = class->idle_low;
-    while (class->idle_cold < end && *batch > 0) {
+    while (class->idle_cold<end && * batch> 0) {
         size_t stop = end - class->idle_cold > *batch ? class->idle_cold + *batch : end;
         char *low;
         char *high;

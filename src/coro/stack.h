@@ -39,6 +39,8 @@ struct tusk__stack {
 #if TUSK__TSAN
     /* The fiber of what runs here, or ran last; NULL before the first start. */
     void *fiber;
+    /* How often something began on it. */
+    unsigned fiber_starts;
 #endif
 };
 

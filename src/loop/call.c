@@ -84,7 +84,6 @@ static struct call *call_new(struct tusk_loop *loop, tusk_callback *callback, vo
     if (!call)
         return tusk__fail(-ENOMEM);
     call->timer.handle.run = run_call;
-    call->timer.handle.light = false;
     call->timer.handle.context = tusk__cell_for(*tusk__current_cell(), context);
     call->timer.link = NULL;
     call->id = ++loop->last_call_id;

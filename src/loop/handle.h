@@ -18,13 +18,19 @@ struct tusk__handle {
     /* The next one in the ready queue, or in the list of a future's callbacks. */
     struct tusk__handle *next;
     void (*run)(struct tusk__handle *handle);
-    /* The context to run in: a cell of context.h. */
+    /* The context to run in, a cell of context.h; or TUSK__LIGHT. */
     uintptr_t context;
-    /*
-     * It runs a few lines of tusk's own, no code of the user: it may run on
-     * any stack, that of a task included.
-     */
-    bool light;
 };
+
+/*
+ * The context of a light handle: it runs a few lines of tusk's own and no code of
+ * the user, so it needs no context and may run on any stack, that of a task included.
+ */
+#define TUSK__LIGHT ((uintptr_t)1)
+
+static inline bool tusk__handle_is_light(const struct tusk__handle *handle)
+{
+    return handle->context == TUSK__LIGHT;
+}
 
 #endif

@@ -222,12 +222,24 @@ static void adapt(struct tusk_loop *loop, int64_t since)
         loop->quick_turns = loop->quick_turns * 2 + 1 > QUICK_TURNS_MAX ? QUICK_TURNS_MAX : loop->quick_turns * 2 + 1;
 }
 
-/* Polls without waiting if that is due. */
-static int poll_if_due(struct tusk_loop *loop)
+static bool poll_is_due(const struct tusk_loop *loop)
 {
-    if (loop->poller.watched == 0 || loop->now - loop->polled_at < POLL_INTERVAL)
-        return 0;
-    return poll(loop, 0);
+    return loop->poller.watched > 0 && loop->now - loop->polled_at >= POLL_INTERVAL;
+}
+
+bool tusk__loop_renew(struct tusk_loop *loop)
+{
+    int64_t before = loop->now;
+
+    if (loop->stopping || loop->once || loop->debug || tusk__inbox_full(&loop->inbox))
+        return false;
+    read_clock(loop);
+    adapt(loop, loop->now - before);
+    if (poll_is_due(loop) || tusk__wheel_bound(&loop->wheel) <= loop->now)
+        return false;
+    /* One at least: the turn that is asked for now. */
+    loop->turns_left = loop->quick_turns + 1;
+    return true;
 }
 
 /*
@@ -243,7 +255,7 @@ static int turn(struct tusk_loop *loop, int64_t until)
     read_clock(loop);
     if (loop->ready || loop->stopping || until <= loop->now) {
         adapt(loop, loop->now - before);
-        rc = poll_if_due(loop);
+        rc = poll_is_due(loop) ? poll(loop, 0) : 0;
         fire_timers(loop);
     } else {
         fire_timers(loop);
@@ -251,7 +263,7 @@ static int turn(struct tusk_loop *loop, int64_t until)
     }
     if (rc < 0)
         return rc;
-    loop->turns_left = loop->stopping || loop->debug ? 0 : loop->quick_turns;
+    loop->turns_left = loop->stopping || loop->once || loop->debug ? 0 : loop->quick_turns;
     loop->iteration++;
     loop->batch = loop->ready;
     loop->ready = NULL;
@@ -337,15 +349,16 @@ int tusk_loop_run_once(tusk_loop *loop, double timeout)
     rc = enter(loop);
     if (rc < 0)
         return rc;
+    loop->once = true;
     read_clock(loop);
     /* Without a wait it always looks at the descriptors: an outer loop calls because one is ready. */
     if (timeout == 0 && !loop->is_virtual)
         rc = poll(loop, 0);
     if (rc == 0)
         rc = turn(loop, for_ever ? TUSK__NEVER : tusk__loop_deadline(loop->now, timeout));
-    loop->turns_left = 0;
     if (rc == 0)
         run_ready(loop);
+    loop->once = false;
     leave(loop);
     return rc;
 }

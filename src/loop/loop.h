@@ -8,10 +8,10 @@
  * the ready queue as the new batch, and is all that happens most of the time. The
  * full one (loop.c) takes in what other threads sent, reads the clock, polls, and
  * fires timers. It comes when nothing is ready, when somebody asked for it
- * (tusk__loop_attend), and else after `quick_turns` quick ones: a number that
- * follows the measured length of turns, so that at most some POLL_INTERVAL goes
- * by between full ones. So a busy loop makes no system call, and reads no
- * clock, for most of its iterations.
+ * (tusk__loop_attend), or when the clock says that one is due. The clock is read after
+ * `quick_turns` quick turns, a number that follows the measured length of turns,
+ * so that at most some POLL_INTERVAL goes by between two looks. So a busy loop
+ * makes no system call, and reads no clock, for most of its iterations.
  *
  * Invariant: batch, ready, and everything else but the inbox belong to the
  * loop's thread.
@@ -58,6 +58,8 @@ struct tusk_loop {
     bool debug;
     bool running;
     bool stopping;
+    /* tusk_loop_run_once: this iteration is the only one. */
+    bool once;
     bool closed;
     bool is_virtual;
     /* Iterations since the loop was made. */
@@ -112,14 +114,20 @@ static inline void tusk__loop_attend(struct tusk_loop *loop)
 }
 
 /*
- * What runs next, or NULL if the loop has to make a full turn first. It stays
- * where it is until tusk__loop_take.
+ * The quick turns are used up. True if the clock says that more may follow:
+ * no timer is due, nothing has to be polled, no letter is there.
  */
-static inline struct tusk__handle *tusk__loop_next(struct tusk_loop *loop)
+bool tusk__loop_renew(struct tusk_loop *loop);
+
+/*
+ * What runs next, if that takes no more than a quick turn; NULL says nothing but
+ * that it takes more. It stays where it is until tusk__loop_take.
+ */
+TUSK__ALWAYS_INLINE struct tusk__handle *tusk__loop_next_quickly(struct tusk_loop *loop)
 {
     if (likely(loop->batch != NULL))
         return loop->batch;
-    if (unlikely(loop->turns_left == 0 || loop->ready == NULL))
+    if (unlikely(loop->ready == NULL || loop->turns_left == 0))
         return NULL;
     loop->turns_left--;
     loop->iteration++;
@@ -127,6 +135,14 @@ static inline struct tusk__handle *tusk__loop_next(struct tusk_loop *loop)
     loop->ready = NULL;
     loop->ready_end = &loop->ready;
     return loop->batch;
+}
+
+/* What runs next, or NULL if the loop has to make a full turn first. */
+static inline struct tusk__handle *tusk__loop_next(struct tusk_loop *loop)
+{
+    if (unlikely(!loop->batch && loop->ready && loop->turns_left == 0) && !tusk__loop_renew(loop))
+        return NULL;
+    return tusk__loop_next_quickly(loop);
 }
 
 /* Takes what tusk__loop_next returned out of the queue: it is what runs now. */

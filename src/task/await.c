@@ -26,11 +26,13 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
     tusk__future_describe(awaited(wait), text, size);
 }
 
+static const struct tusk__wait_kind kind = {.cancel = cancel, .describe = describe};
+
 struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait)
 {
     struct tusk_future *future;
 
-    if (!wait || wait->cancel != cancel)
+    if (!wait || wait->kind != &kind)
         return NULL;
     future = awaited(wait);
     return future->kind == TUSK__TASK && tusk__future_pending(future) ? tusk__task_of(future) : NULL;
@@ -63,7 +65,7 @@ static int refuse(struct tusk__task *task, int code)
 
 static int await_pending(struct tusk__task *task, struct tusk_future *future)
 {
-    struct await await = {.wait = {.cancel = cancel, .describe = describe}, .future = future};
+    struct await await = {.wait = {&kind}, .future = future};
 
     if (unlikely(future == &task->future))
         return refuse(task, TUSK_AWAITED_ITSELF);

@@ -77,7 +77,6 @@ static struct callback *create(struct tusk_future *future, tusk_done_callback *f
     if (!callback)
         return NULL;
     callback->handle.run = tusk__callback_run;
-    callback->handle.light = false;
     callback->handle.context = tusk__cell_for(*tusk__current_cell(), options ? options->context : NULL);
     callback->future = future;
     callback->function = function;

@@ -9,7 +9,7 @@
 /* Asks one task; true if what it waits for took the request. */
 static bool ask(struct tusk__task *task, struct tusk__text *text)
 {
-    return task->wait && task->wait->cancel(task->wait, text);
+    return task->wait && task->wait->kind->cancel(task->wait, text);
 }
 
 static void cancel_at_next_step(struct tusk__task *task, struct tusk__text *text)
@@ -32,7 +32,7 @@ bool tusk__task_cancel(struct tusk__task *task, struct tusk__text *text)
 {
     size_t limit = tusk__tasks_of(task->future.loop)->pending;
 
-    task->future.unretrieved = false;
+    tusk__future_retrieved(&task->future);
     if (!tusk__future_pending(&task->future))
         return false;
     for (;;) {

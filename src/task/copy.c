@@ -20,21 +20,18 @@ _Thread_local struct tusk__copy *tusk__waiting_copies;
  * Stands for a copy that failed: it waits in the list like others, so that the
  * creation which gets it fails too.
  */
-static _Thread_local struct {
-    struct tusk__copy copy;
-    max_align_t data;
-} failed;
+static _Thread_local struct tusk__copy failed;
 
 void *(tusk_copy)(const void *data, size_t size)
 {
     struct tusk__copy *copy = tusk__alloc(sizeof *copy + size);
 
-    if (!copy) {
-        copy = &failed.copy;
-        if (tusk__copy_failed(copy->data))
-            copy = &failed.copy;
-    } else if (data) {
+    if (copy && data)
         memcpy(copy->data, data, size);
+    if (!copy) {
+        copy = &failed;
+        /* It may wait already, for a creation that never came. */
+        tusk__copy_failed(copy->data);
     }
     copy->next = tusk__waiting_copies;
     tusk__waiting_copies = copy;
@@ -63,12 +60,12 @@ static struct tusk__copy *take(const void *arg)
 
 bool tusk__copy_failed(const void *arg)
 {
-    return arg == failed.copy.data && take(arg) != NULL;
+    return arg == failed.data && take(arg) != NULL;
 }
 
 bool tusk__copy_claim(void *arg)
 {
-    return take(arg) != NULL && arg != failed.copy.data;
+    return take(arg) != NULL && arg != failed.data;
 }
 
 void tusk__copy_free(void *arg)
@@ -85,7 +82,7 @@ size_t tusk__copies_drop(void)
         struct tusk__copy *copy = tusk__waiting_copies;
 
         tusk__waiting_copies = copy->next;
-        if (copy != &failed.copy)
+        if (copy != &failed)
             tusk__free(copy);
     }
     return count;

@@ -114,10 +114,10 @@ static TUSK__NOINLINE void free_slowly(struct tusk_future *future)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(future->loop);
 
-    if (unlikely(future->unretrieved)) {
+    if (unlikely(future->state == TUSK__FAILED)) {
         /* The handler may retain it, or look at it: it is alive once more, for the call. */
         future->references = 1;
-        future->unretrieved = false;
+        future->state = TUSK__FINISHED;
         report(future, future->kind == TUSK__TASK ? "Task exception was never retrieved"
                                                   : "Future exception was never retrieved");
         if (--future->references > 0)
@@ -136,7 +136,7 @@ static bool is_bare_task(const struct tusk_future *future)
 {
     return future->kind == TUSK__TASK &&
            !((uintptr_t)future->text | (uintptr_t)future->callbacks | future->handle.context) &&
-           !future->unretrieved && tusk__task_is_clear(container_of(future, struct tusk__task, future));
+           future->state != TUSK__FAILED && tusk__task_is_clear(container_of(future, struct tusk__task, future));
 }
 
 void tusk__future_free(struct tusk_future *future)
@@ -158,7 +158,7 @@ void tusk__future_destroy(struct tusk_future *future)
 
     if (future->kind == TUSK__TASK && tusk__future_pending(future))
         report(future, "Task was destroyed but it is pending!");
-    else if (future->unretrieved)
+    else if (future->state == TUSK__FAILED)
         report(future, future->kind == TUSK__TASK ? "Task exception was never retrieved"
                                                   : "Future exception was never retrieved");
     else if (future->loop->debug)
@@ -183,22 +183,18 @@ int tusk__future_misused(const struct tusk_future *future)
 
 /* ---- outcome ---- */
 
-void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result)
+void tusk__future_call_back(struct tusk_future *future, struct tusk__handle *handles)
 {
-    struct tusk__handle *handle = future->callbacks;
+    struct tusk_loop *loop = future->loop;
 
-    future->state = (uint8_t)state;
-    future->result = result;
-    future->unretrieved = state == TUSK__FINISHED && result < 0;
-    future->callbacks = NULL;
-    while (handle) {
-        struct tusk__handle *next = handle->next;
+    do {
+        struct tusk__handle *next = handles->next;
 
-        if (handle->run == tusk__callback_run)
+        if (handles->run == tusk__callback_run)
             future->references++;
-        tusk__loop_push(future->loop, handle);
-        handle = next;
-    }
+        tusk__loop_push(loop, handles);
+        handles = next;
+    } while (handles);
 }
 
 bool tusk__future_remove(struct tusk_future *future, const struct tusk__handle *handle)
@@ -221,7 +217,7 @@ bool tusk__future_remove(struct tusk_future *future, const struct tusk__handle *
 
 static bool cancel_plain(struct tusk_future *future, struct tusk__text *text)
 {
-    future->unretrieved = false;
+    tusk__future_retrieved(future);
     if (!tusk__future_pending(future))
         return false;
     tusk__text_put(&future->text, tusk__text_retain(text));

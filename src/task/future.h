@@ -20,7 +20,14 @@
 enum tusk__kind { TUSK__FUTURE, TUSK__TASK, TUSK__GATHER };
 
 /* FREED is 0: what was never in use looks freed. */
-enum tusk__state { TUSK__FREED, TUSK__PENDING, TUSK__CANCELLED, TUSK__FINISHED };
+enum tusk__state {
+    TUSK__FREED,
+    TUSK__PENDING,
+    TUSK__CANCELLED,
+    TUSK__FINISHED,
+    /* Finished with an error that nobody has looked at. */
+    TUSK__FAILED,
+};
 
 struct tusk_future {
     /* A task's next step. In other futures unused. */
@@ -43,13 +50,14 @@ struct tusk_future {
     int32_t result;
     /* The place in the gather that looked at it last: finds duplicates. */
     uint32_t gather_index;
-    /* enum tusk__kind, enum tusk__state */
+    /* enum tusk__state. A word of its own: a read wider than the write before it stalls the processor. */
+    uint32_t state;
+    /* enum tusk__kind */
     uint8_t kind;
-    uint8_t state;
-    /* It failed and nobody has looked at the error. */
-    bool unretrieved;
     /* The end of a run has cancelled it and waits for it. */
     bool leftover;
+    /* A task's arg is a tusk_copy and belongs to it. */
+    bool owns_arg;
 };
 
 static inline bool tusk__future_pending(const struct tusk_future *future)
@@ -57,13 +65,32 @@ static inline bool tusk__future_pending(const struct tusk_future *future)
     return future->state == TUSK__PENDING;
 }
 
+/* Makes the handles of a list ready that was a done future's. */
+void tusk__future_call_back(struct tusk_future *future, struct tusk__handle *handles);
+
 /* Ends a pending future, and makes its callbacks ready. A negative result of a FINISHED one is an error. */
-void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result);
+static inline void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result)
+{
+    struct tusk__handle *handles = future->callbacks;
+
+    future->state = state == TUSK__FINISHED && result < 0 ? TUSK__FAILED : state;
+    future->result = result;
+    future->callbacks = NULL;
+    if (handles)
+        tusk__future_call_back(future, handles);
+}
+
+/* Somebody has looked at the error, if there is one. */
+static inline void tusk__future_retrieved(struct tusk_future *future)
+{
+    if (unlikely(future->state == TUSK__FAILED))
+        future->state = TUSK__FINISHED;
+}
 
 /* What a done future has for who asks; the error counts as retrieved. */
 static inline int tusk__future_outcome(struct tusk_future *future)
 {
-    future->unretrieved = false;
+    tusk__future_retrieved(future);
     return future->result;
 }
 

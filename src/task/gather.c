@@ -108,7 +108,7 @@ bool tusk__gather_cancel(struct tusk_future *future, struct tusk__text *text)
     struct gather *gather = gather_of(future);
     bool any = false;
 
-    future->unretrieved = false;
+    tusk__future_retrieved(future);
     if (!tusk__future_pending(future))
         return false;
     for (size_t i = 0; i < gather->count; i++)
@@ -177,7 +177,7 @@ static void adopt(struct gather *gather, size_t i, struct tusk_future *future, i
     if (!tusk__future_pending(future))
         return;
     child->handle.run = run;
-    child->handle.light = true;
+    child->handle.context = TUSK__LIGHT;
     tusk__future_append(future, &child->handle);
 }
 

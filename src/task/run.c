@@ -50,7 +50,7 @@ static int outcome(struct tusk_future *future, int rc)
 
 int tusk_loop_run_until_complete(tusk_loop *loop, tusk_future *future)
 {
-    struct until_done until = {.handle = {.run = stop, .light = true}, .loop = loop};
+    struct until_done until = {.handle = {.run = stop, .context = TUSK__LIGHT}, .loop = loop};
     int rc = check(loop, future);
 
     if (rc < 0) {
@@ -121,14 +121,14 @@ static void settle(struct tusk__tasks *tasks)
     struct tusk_future *next;
 
     for (struct tusk_future *at = tasks->oldest; at; at = next) {
-        bool failed = at->state == TUSK__FINISHED && at->result < 0;
+        bool failed = at->state == TUSK__FAILED || (at->state == TUSK__FINISHED && at->result < 0);
 
         next = at->newer;
         if (!at->leftover)
             continue;
         at->leftover = false;
         if (failed) {
-            at->unretrieved = false;
+            tusk__future_retrieved(at);
             report_late_error(at);
         }
         next = at->newer;

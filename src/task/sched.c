@@ -20,8 +20,12 @@
 #include "base/error.h"
 #include "task/task.h"
 
-/* next_task when the first look did not find a task: runs light handles on the way to one. */
-static TUSK__NOINLINE struct tusk__task *next_task_behind(struct tusk_loop *loop)
+/*
+ * What runs next, if a task can go on with it here: a task, its handle already
+ * taken. NULL: the loop must go on, to make a full turn, to run a callback of the
+ * user, or to watch each step in debug mode. Light handles are run on the way.
+ */
+static struct tusk__task *next_task(struct tusk_loop *loop)
 {
     struct tusk__handle *handle;
 
@@ -32,7 +36,7 @@ static TUSK__NOINLINE struct tusk__task *next_task_behind(struct tusk_loop *loop
             tusk__loop_take(loop, handle);
             return tusk__task_of_handle(handle);
         }
-        if (!handle->light)
+        if (!tusk__handle_is_light(handle))
             return NULL;
         tusk__loop_take(loop, handle);
         handle->run(handle);
@@ -40,17 +44,13 @@ static TUSK__NOINLINE struct tusk__task *next_task_behind(struct tusk_loop *loop
     return NULL;
 }
 
-/*
- * What runs next, if a task can go on with it here: a task, its handle already
- * taken. NULL: the loop must go on, to make a full turn, to run a callback of the
- * user, or to watch each step in debug mode.
- */
-TUSK__ALWAYS_INLINE struct tusk__task *next_task(struct tusk_loop *loop)
+/* The same at first sight: NULL if it takes a second look. */
+TUSK__ALWAYS_INLINE struct tusk__task *next_task_quickly(struct tusk_loop *loop)
 {
-    struct tusk__handle *handle = tusk__loop_next(loop);
+    struct tusk__handle *handle = tusk__loop_next_quickly(loop);
 
     if (unlikely(!handle || handle->run != tusk__task_step || loop->debug))
-        return next_task_behind(loop);
+        return NULL;
     tusk__loop_take(loop, handle);
     return tusk__task_of_handle(handle);
 }
@@ -72,24 +72,12 @@ TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *t
 {
     if (unlikely(task->must_cancel))
         return refuse(task, -ECANCELED, NULL);
-    task->started = true;
     if (unlikely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) < 0))
         return refuse(task, -ENOMEM, tusk__pool_reason(&tasks->pool));
     return true;
 }
 
 static void worker(void *arg);
-
-/* The next task that can be switched to or started, for one that suspends; NULL: home. */
-TUSK__ALWAYS_INLINE struct tusk__task *next_prepared(struct tusk__tasks *tasks)
-{
-    struct tusk__task *next;
-
-    do
-        next = next_task(tasks->loop);
-    while (next && unlikely(!next->started) && !prepare(tasks, next));
-    return next;
-}
 
 /* True if the task has been given a stack but has not run on it yet. */
 static bool is_fresh(const struct tusk__task *task)
@@ -107,25 +95,46 @@ static void return_to_creator(struct tusk__task *task)
     tusk__coro_switch(&task->place, eager->creator);
 }
 
-TUSK__ALWAYS_INLINE void suspend(struct tusk__task *task)
+/* Goes on with a task that is prepared, in place of one that suspends. */
+TUSK__ALWAYS_INLINE void go_on_with(struct tusk__task *task, struct tusk__task *next)
+{
+    if (is_fresh(next))
+        tusk__coro_start(&task->place, &next->place, worker, next);
+    else
+        tusk__coro_switch(&task->place, &next->place);
+}
+
+static TUSK__NOINLINE void suspend_slowly(struct tusk__task *task)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
     struct tusk__task *next;
-    struct tusk__coro *to;
 
-    if (unlikely(task->eager)) {
+    if (task->eager) {
         return_to_creator(task);
         return;
     }
-    next = next_prepared(tasks);
-    if (next == task)
-        return;
-    if (next && is_fresh(next)) {
-        tusk__coro_start(&task->place, &next->place, worker, next);
-        return;
-    }
-    to = next ? &next->place : &tasks->home;
-    tusk__coro_switch(&task->place, to);
+    do
+        next = next_task(tasks->loop);
+    while (next && !tusk__task_started(next) && !prepare(tasks, next));
+    if (!next)
+        tusk__coro_switch(&task->place, &tasks->home);
+    else if (next != task)
+        go_on_with(task, next);
+}
+
+/*
+ * The way that most suspensions go: straight to the next task. Everything else is
+ * suspend_slowly's, called last, so that this needs to save no registers for it.
+ */
+TUSK__ALWAYS_INLINE void suspend(struct tusk__task *task)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+    struct tusk__task *next = unlikely(task->eager != NULL) ? NULL : next_task_quickly(tasks->loop);
+
+    if (unlikely(!next || (!tusk__task_started(next) && !prepare(tasks, next))))
+        suspend_slowly(task);
+    else if (next != task)
+        go_on_with(task, next);
 }
 
 void tusk__suspend(struct tusk__task *task)
@@ -137,7 +146,7 @@ void tusk__park(struct tusk__task *task, struct tusk__wait *wait)
 {
     task->wait = wait;
     /* A cancel that came before the task waited: now there is something to cancel. */
-    if (unlikely(task->must_cancel) && wait->cancel(wait, task->cancel_text))
+    if (unlikely(task->must_cancel) && wait->kind->cancel(wait, task->cancel_text))
         task->must_cancel = false;
     suspend(task);
     task->wait = NULL;
@@ -174,7 +183,6 @@ static bool prepare_here(struct tusk__tasks *tasks, struct tusk__task *task, str
     if (unlikely(task->must_cancel || task->stack_size != 0 ||
                  tusk__stack_size(self->stack) != TUSK_STACK_DEFAULT))
         return prepare(tasks, task);
-    task->started = true;
     task->place.stack = self->stack;
     return true;
 }
@@ -195,9 +203,11 @@ static void worker(void *arg)
         tusk__task_finish(task, rc);
         if (unlikely(eager))
             leave_to_creator(tasks, &self, eager);
-        do
-            task = next_task(tasks->loop);
-        while (task && !task->started && !prepare_here(tasks, task, &self));
+        do {
+            task = next_task_quickly(tasks->loop);
+            if (unlikely(!task))
+                task = next_task(tasks->loop);
+        } while (task && !tusk__task_started(task) && !prepare_here(tasks, task, &self));
         if (!task)
             leave_to(tasks, &self, &tasks->home);
         if (!is_fresh(task))
@@ -214,7 +224,7 @@ void tusk__task_step(struct tusk__handle *handle)
     struct tusk__task *task = tusk__task_of_handle(handle);
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
 
-    if (!task->started && !prepare(tasks, task))
+    if (!tusk__task_started(task) && !prepare(tasks, task))
         return;
     if (is_fresh(task))
         tusk__coro_start(&tasks->home, &task->place, worker, task);

@@ -52,6 +52,8 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
     snprintf(text, size, "a sleep of %g seconds", container_of(wait, struct sleep, wait)->delay);
 }
 
+static const struct tusk__wait_kind kind = {.cancel = cancel, .describe = describe};
+
 static int yield(struct tusk__task *task)
 {
     tusk__wake(task);
@@ -64,10 +66,9 @@ static int sleep_for(struct tusk__task *task, double delay)
     struct tusk_loop *loop = task->future.loop;
     struct sleep sleep;
 
-    sleep.wait = (struct tusk__wait){.cancel = cancel, .describe = describe};
+    sleep.wait.kind = &kind;
     sleep.timer.handle.run = fired;
-    sleep.timer.handle.light = true;
-    sleep.timer.handle.context = 0;
+    sleep.timer.handle.context = TUSK__LIGHT;
     sleep.timer.link = NULL;
     sleep.task = task;
     sleep.delay = delay;

@@ -40,32 +40,22 @@ static char *copy_name(const char *name)
     return copy;
 }
 
-/*
- * A task that nobody has seen yet, without any option; NULL without memory.
- * Every creation comes through here: it is what a task costs.
- */
-TUSK__ALWAYS_INLINE struct tusk__task *allocate(struct tusk__tasks *tasks, tusk_coro *coro, void *arg,
-                                                const struct tusk_task_options *options)
+/* Makes a slab's memory a task, with a reference for the creator and one for the loop. */
+TUSK__ALWAYS_INLINE void init(struct tusk__task *task, struct tusk__tasks *tasks, tusk_coro *coro, void *arg,
+                              const char *where, uintptr_t context)
 {
-    struct tusk__task *task = tusk__slab_get(&tasks->tasks);
-
-    if (unlikely(!task))
-        return tusk__fail(-ENOMEM);
-    tusk__future_init(&task->future, tasks->loop, TUSK__TASK, options->tusk__where);
+    tusk__future_init(&task->future, tasks->loop, TUSK__TASK, where);
     task->future.handle.run = tusk__task_step;
-    task->future.handle.light = false;
-    task->future.handle.context = tusk__cell_copy(*tusk__current_cell());
+    task->future.handle.context = context;
+    task->future.references = 2;
     task->coro = coro;
     task->arg = arg;
     task->number = 0;
     memset(&task->place, 0, sizeof *task - offsetof(struct tusk__task, place));
-    /* The creator's reference and the loop's. */
-    task->future.references = 2;
     tasks->pending++;
-    return task;
 }
 
-/* Takes back what allocate did. */
+/* Takes back what init did. */
 static void *discard(struct tusk__task *task)
 {
     tusk__tasks_of(task->future.loop)->pending--;
@@ -84,19 +74,18 @@ static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *
     if (rc < 0)
         return tusk__fail(rc);
     tasks = tusk__tasks_get(loop);
-    task = tasks ? allocate(tasks, coro, arg, options) : NULL;
-    if (!task)
+    if (!tasks)
         return NULL;
+    task = tusk__slab_get(&tasks->tasks);
+    if (!task)
+        return tusk__fail(-ENOMEM);
+    init(task, tasks, coro, arg, options->tusk__where, tusk__cell_for(*tusk__current_cell(), options->context));
     if (options->name && !(task->name = copy_name(options->name)))
         return discard(task);
     if (!options->name)
         task->number = ++tasks->last_number;
-    if (options->context) {
-        tusk__cell_drop(task->future.handle.context);
-        task->future.handle.context = tusk__cell_share(options->context);
-    }
     task->stack_size = options->stack_size != TUSK_STACK_DEFAULT ? (uint32_t)options->stack_size : 0;
-    task->owns_arg = owns_arg;
+    task->future.owns_arg = owns_arg;
     if (options->eager_start && loop == tusk__running_loop)
         tusk__task_start_eagerly(tasks, task);
     else
@@ -130,31 +119,39 @@ tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
     return create_with(loop, coro, arg, false, options);
 }
 
-/* True for a creation that needs no second look: on a loop that has tasks, nothing asked for, no copy. */
-static bool is_plain(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
+/*
+ * True for a creation that needs nothing but a task's memory, which is there: no
+ * options, no context to copy, no copy that waits. Such a one calls nobody.
+ */
+static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
 {
-    return loop->tasks && coro && !tusk__copies_wait() &&
+    return loop->tasks && coro && !tusk__copies_wait() && loop->current && !loop->current->context &&
+           tusk__slab_is_ready(&tusk__tasks_of(loop)->tasks) &&
            !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size | options->eager_start);
+}
+
+/* tusk_create_task's second look. */
+static TUSK__NOINLINE tusk_task *create_here(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
+{
+    if (tusk__running_loop)
+        return (tusk_loop_create_task)(tusk__running_loop, coro, arg, options);
+    if (tusk__copies_wait() && tusk__copy_claim(arg))
+        tusk__copy_free(arg);
+    return tusk__fail(TUSK_NO_RUNNING_LOOP);
 }
 
 tusk_task *(tusk_create_task)(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
 {
     struct tusk_loop *loop = tusk__running_loop;
+    struct tusk__tasks *tasks;
     struct tusk__task *task;
 
-    if (unlikely(!loop)) {
-        if (tusk__copies_wait() && tusk__copy_claim(arg))
-            tusk__copy_free(arg);
-        return tusk__fail(TUSK_NO_RUNNING_LOOP);
-    }
-    if (!options)
-        options = &no_options;
-    if (unlikely(!is_plain(loop, coro, options)))
-        return (tusk_loop_create_task)(loop, coro, arg, options);
-    task = allocate(tusk__tasks_of(loop), coro, arg, options);
-    if (unlikely(!task))
-        return NULL;
-    task->number = ++tusk__tasks_of(loop)->last_number;
+    if (unlikely(!loop || !options || !is_plain(loop, coro, options)))
+        return create_here(coro, arg, options);
+    tasks = tusk__tasks_of(loop);
+    task = tusk__slab_pop(&tasks->tasks);
+    init(task, tasks, coro, arg, options->tusk__where, 0);
+    task->number = ++tasks->last_number;
     tusk__loop_push(loop, &task->future.handle);
     return &task->future;
 }
@@ -168,10 +165,9 @@ tusk_task *(tusk_ensure_future)(tusk_coro *coro, void *arg, const struct tusk_ta
 
 static void forget_arg(struct tusk__task *task)
 {
-    if (unlikely(task->owns_arg))
+    if (unlikely(task->future.owns_arg))
         tusk__copy_free(task->arg);
-    task->owns_arg = false;
-    task->arg = NULL;
+    task->future.owns_arg = false;
 }
 
 /* The message that a task leaves behind is the one that came with the code it ends with. */
@@ -181,7 +177,7 @@ static void keep_text(struct tusk_future *future, int rc)
         tusk__text_put(&future->text, NULL);
 }
 
-void tusk__task_finish(struct tusk__task *task, int rc)
+void tusk__task_finish_slowly(struct tusk__task *task, int rc)
 {
     struct tusk_future *future = &task->future;
     enum tusk__state state = TUSK__FINISHED;
@@ -204,7 +200,6 @@ void tusk__task_finish(struct tusk__task *task, int rc)
 
 void tusk__task_finish_unstarted(struct tusk__task *task, int rc)
 {
-    task->started = true;
     if (task->must_cancel)
         tusk__text_put(&task->future.text, task->cancel_text);
     if (task->must_cancel)

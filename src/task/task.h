@@ -5,7 +5,7 @@
  * tusk__suspend, and goes on when something has put its handle into the ready
  * queue (tusk__wake). Everything that can wait is made of these words:
  *
- *     struct tusk__wait wait = {.cancel = ...};      on the waiter's stack
+ *     struct tusk__wait wait = {.kind = &kind};      on the waiter's stack
  *     ... leave a pointer to it where the event will look ...
  *     tusk__park(task, &wait);                       until tusk__wake(task)
  *     return tusk__resumed(task, result);
@@ -27,10 +27,16 @@
 #include "task/copy.h"
 #include "task/future.h"
 
-struct tusk__wait {
+struct tusk__wait;
+
+struct tusk__wait_kind {
     bool (*cancel)(struct tusk__wait *wait, struct tusk__text *text);
     /* What a report says the task waits for: "task 'x'". Writes at most size bytes. */
     void (*describe)(const struct tusk__wait *wait, char *text, size_t size);
+};
+
+struct tusk__wait {
+    const struct tusk__wait_kind *kind;
 };
 
 /* Who created a task with .eager_start, and gets the processor back at its first suspension. */
@@ -60,9 +66,6 @@ struct tusk__task {
     uint32_t stack_size;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
-    bool started;
-    /* arg is a tusk_copy and belongs to the task. */
-    bool owns_arg;
 };
 
 /* What tasks add to a loop. */
@@ -120,8 +123,8 @@ static inline void tusk__future_init(struct tusk_future *future, struct tusk_loo
     future->result = 0;
     future->kind = (uint8_t)kind;
     future->state = TUSK__PENDING;
-    future->unretrieved = false;
     future->leftover = false;
+    future->owns_arg = false;
     future->newer = NULL;
     future->older = tasks->newest;
     if (tasks->newest)
@@ -138,6 +141,12 @@ void tusk__task_step(struct tusk__handle *handle);
 static inline struct tusk__task *tusk__task_of_handle(struct tusk__handle *handle)
 {
     return container_of(handle, struct tusk__task, future.handle);
+}
+
+/* True from its first step on, for a task that is not done. */
+static inline bool tusk__task_started(const struct tusk__task *task)
+{
+    return task->place.stack != NULL;
 }
 
 /* The running task, or NULL. */
@@ -173,8 +182,23 @@ static inline int tusk__resumed(struct tusk__task *task, int result)
 /* Runs the first step of a task now, on behalf of its creator. */
 void tusk__task_start_eagerly(struct tusk__tasks *tasks, struct tusk__task *task);
 
+void tusk__task_finish_slowly(struct tusk__task *task, int rc);
+
 /* Ends the task with what its coroutine returned. */
-void tusk__task_finish(struct tusk__task *task, int rc);
+static inline void tusk__task_finish(struct tusk__task *task, int rc)
+{
+    struct tusk_future *future = &task->future;
+
+    if (unlikely(rc < 0 || task->must_cancel || future->owns_arg || future->text)) {
+        tusk__task_finish_slowly(task, rc);
+        return;
+    }
+    task->place.stack = NULL;
+    future->loop->current = NULL;
+    tusk__tasks_of(future->loop)->pending--;
+    tusk__future_finish(future, TUSK__FINISHED, rc);
+    tusk__future_release(future);
+}
 
 /* Ends a task that has not started and never will. */
 void tusk__task_finish_unstarted(struct tusk__task *task, int rc);
@@ -187,7 +211,7 @@ void tusk__task_clear(struct tusk__task *task);
 /* True if tusk__task_clear has nothing to do, as for most tasks. Without branches: all answers are needed. */
 static inline bool tusk__task_is_clear(const struct tusk__task *task)
 {
-    return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name | task->owns_arg);
+    return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name | task->future.owns_arg);
 }
 
 /* The task that `wait` awaits, if it is an await of a task that is not done. */

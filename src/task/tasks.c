@@ -55,8 +55,8 @@ static void report_waiting(struct tusk_loop *loop, struct tusk__task *task)
     };
 
     tusk__future_describe(&task->future, name, sizeof name);
-    if (task->wait && task->wait->describe)
-        task->wait->describe(task->wait, what, sizeof what);
+    if (task->wait)
+        task->wait->kind->describe(task->wait, what, sizeof what);
     snprintf(message, sizeof message, "Deadlock: waiting for %s", what);
     tusk__loop_report(loop, &context);
 }

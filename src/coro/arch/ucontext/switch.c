@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <ucontext.h>
 
+/* Sanitizers would keep account of frames here that never return. */
+#define SWITCHES TUSK__NOINLINE TUSK__NO_SANITIZE
+
 /* makecontext passes ints, so a pointer goes in two of them. */
 static void bottom(unsigned entry_high, unsigned entry_low, unsigned arg_high, unsigned arg_low)
 {
@@ -33,7 +36,7 @@ static void prepare(ucontext_t *place, const struct tusk__stack *stack, tusk__co
                 (unsigned)(arg_bits >> 32), (unsigned)arg_bits);
 }
 
-TUSK__NOINLINE void tusk__arch_switch(void **from, void *to)
+SWITCHES void tusk__arch_switch(void **from, void *to)
 {
     ucontext_t here;
 
@@ -41,8 +44,8 @@ TUSK__NOINLINE void tusk__arch_switch(void **from, void *to)
     tusk__assert(swapcontext(&here, to) == 0);
 }
 
-TUSK__NOINLINE void tusk__arch_start(void **from, const struct tusk__stack *stack, tusk__coro_entry *entry,
-                                     void *arg)
+SWITCHES void tusk__arch_start(void **from, const struct tusk__stack *stack, tusk__coro_entry *entry,
+                               void *arg)
 {
     ucontext_t here;
     ucontext_t there;
@@ -52,7 +55,7 @@ TUSK__NOINLINE void tusk__arch_start(void **from, const struct tusk__stack *stac
     tusk__assert(swapcontext(&here, &there) == 0);
 }
 
-_Noreturn void tusk__arch_leave(void *to)
+_Noreturn SWITCHES void tusk__arch_leave(void *to)
 {
     setcontext(to);
     __builtin_trap();
@@ -63,8 +66,8 @@ _Noreturn void tusk__arch_leave(void *to)
  * runs on, deeper down: no frame that is still needed lies there but this one,
  * and setcontext has all it needs in `there`.
  */
-_Noreturn TUSK__NOINLINE void tusk__arch_leave_start(const struct tusk__stack *stack,
-                                                     tusk__coro_entry *entry, void *arg)
+_Noreturn SWITCHES void tusk__arch_leave_start(const struct tusk__stack *stack, tusk__coro_entry *entry,
+                                               void *arg)
 {
     ucontext_t there;
 
