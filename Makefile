@@ -1,0 +1,77 @@
+# The words people type. What they do stands in tools/ and CMakeLists.txt.
+#
+# Each word installs what it needs first, if anything is missing;
+# DEPENDENCIES=no leaves the machine as it is.
+
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+WERROR ?= OFF
+DEPENDENCIES ?= yes
+export JOBS PREFIX WERROR DEPENDENCIES
+
+CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
+
+.PHONY: all help demo test bench fmt lint install clean $(CHECKS:%=check-%)
+
+all: need-build
+	@tools/build default
+
+help:
+	@echo "make                  build the library, the examples, the tests and the benchmarks"
+	@echo "make demo             run the restaurant: three orders cooked at once"
+	@echo "make test             run all tests          (T=loop: those whose names match)"
+	@echo "make bench            run the benchmarks     (B=switch: that one)"
+	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
+	@echo "make clean            remove build/"
+	@echo
+	@echo "For work on tusk itself:"
+	@echo "make lint             formatting, clang-tidy, layers, shell scripts"
+	@echo "make fmt              format the C files"
+	@echo "make check-asan       the tests under AddressSanitizer and LeakSanitizer"
+	@echo "make check-tsan       ... ThreadSanitizer"
+	@echo "make check-ubsan      ... UndefinedBehaviorSanitizer"
+	@echo "make check-valgrind   ... valgrind"
+	@echo "make check-ucontext   ... with ucontext switches instead of assembly"
+	@echo "make check-clang      ... built by clang"
+	@echo "make check-aarch64    ... built for AArch64, run under qemu"
+	@echo ".ci/run               all of these, as CI runs them"
+	@echo
+	@echo "JOBS=N: that many at once, now $(JOBS).  WERROR=ON: warnings are errors."
+
+need-%:
+	@[ "$(DEPENDENCIES)" = no ] || tools/install-dependencies $(subst +, ,$*)
+
+demo: need-build
+	@tools/build default examples-lessons-restaurant
+	@build/default/examples/lessons/restaurant
+
+test: need-build+test
+	@tools/build default
+	@tools/run-tests build/default $(if $(T),-R '$(T)')
+
+check-asan check-tsan check-ubsan: need-build+test+sanitize
+check-valgrind: need-build+test+valgrind
+check-ucontext: need-build+test
+check-clang: need-build+test+clang
+check-aarch64: need-build+test+cross
+$(CHECKS:%=check-%): check-%:
+	@tools/build $*
+	@tools/run-tests build/$* $(if $(T),-R '$(T)')
+
+bench: need-build+bench
+	@tools/build release bench_programs
+	@bench/run --build-dir build/release --output build/bench/results.json $(B)
+
+fmt: need-lint
+	@tools/lint --fix
+
+lint: need-build+clang+lint
+	@tools/lint
+
+install: need-build
+	@tools/build default
+	@DESTDIR='$(DESTDIR)' cmake --install build/default --prefix '$(PREFIX)'
+	@[ -n '$(DESTDIR)' ] || echo "installed; if programs do not find libtusk.so.0, run ldconfig as root"
+
+clean:
+	@rm -rf build

@@ -1,0 +1,15 @@
+# Toolchain file: AArch64 Linux from another machine, run by qemu's user mode.
+# Programs are linked statically, so that qemu needs no root folder to look into.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+find_program(TUSK_QEMU NAMES qemu-aarch64 qemu-aarch64-static)
+if(TUSK_QEMU)
+    set(CMAKE_CROSSCOMPILING_EMULATOR ${TUSK_QEMU})
+endif()
+set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)

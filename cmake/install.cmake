@@ -1,0 +1,50 @@
+# What cmake --install puts where: headers, libraries, the CMake package and the
+# pkg-config file. All of it may be moved as a whole afterwards.
+include(CMakePackageConfigHelpers)
+
+set(tusk_targets tusk)
+if(TUSK_BUILD_SHARED)
+    list(APPEND tusk_targets tusk_shared)
+endif()
+set(tusk_cmake_place ${CMAKE_INSTALL_LIBDIR}/cmake/tusk)
+
+install(TARGETS ${tusk_targets} EXPORT tuskTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/include/tusk.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/tusk DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT tuskTargets NAMESPACE tusk:: DESTINATION ${tusk_cmake_place})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tuskConfig.cmake.in
+    ${PROJECT_BINARY_DIR}/tuskConfig.cmake INSTALL_DESTINATION ${tusk_cmake_place})
+# Before 1.0 every minor version may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tuskConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/tuskConfig.cmake ${PROJECT_BINARY_DIR}/tuskConfigVersion.cmake
+    DESTINATION ${tusk_cmake_place})
+
+# The prefix as seen from the .pc file, so that it stays right wherever the tree
+# goes; with an absolute libdir there is no such path, and the prefix stands there.
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
+    set(tusk_pc_prefix ${CMAKE_INSTALL_PREFIX})
+    set(tusk_pc_libdir ${CMAKE_INSTALL_LIBDIR})
+else()
+    file(RELATIVE_PATH tusk_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+    string(REGEX REPLACE "/$" "" tusk_up "${tusk_up}")
+    set(tusk_pc_prefix "\${pcfiledir}/${tusk_up}")
+    set(tusk_pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+endif()
+if(IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
+    set(tusk_pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+else()
+    set(tusk_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+set(tusk_pc_private "-pthread")
+if(TUSK_LIBM)
+    string(APPEND tusk_pc_private " -lm")
+endif()
+configure_file(${PROJECT_SOURCE_DIR}/cmake/tusk.pc.in ${PROJECT_BINARY_DIR}/tusk.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/tusk.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,54 @@
+# tusk_sources: the files of the library for this processor and system.
+# tusk_coro and tusk_pollers: what was chosen, for the summary.
+
+# --- src/coro/arch: one folder, by processor -----------------------------------
+
+set(tusk_processor none)
+if(CMAKE_SIZEOF_VOID_P EQUAL 8)
+    if(CMAKE_OSX_ARCHITECTURES)
+        set(tusk_processor_name ${CMAKE_OSX_ARCHITECTURES})
+    else()
+        set(tusk_processor_name ${CMAKE_SYSTEM_PROCESSOR})
+    endif()
+    if(tusk_processor_name MATCHES "^(x86_64|amd64|AMD64)$")
+        set(tusk_processor x86_64)
+    elseif(tusk_processor_name MATCHES "^(aarch64|arm64|ARM64)$")
+        set(tusk_processor aarch64)
+    endif()
+endif()
+
+if(TUSK_CORO STREQUAL "auto" OR TUSK_CORO STREQUAL "asm")
+    set(tusk_coro ${tusk_processor})
+    if(tusk_processor STREQUAL "none")
+        if(TUSK_CORO STREQUAL "asm")
+            message(FATAL_ERROR "TUSK_CORO=asm: there is no switch in assembly for the processor "
+                                "\"${CMAKE_SYSTEM_PROCESSOR}\"; use -DTUSK_CORO=ucontext")
+        endif()
+        set(tusk_coro ucontext)
+    endif()
+elseif(TUSK_CORO STREQUAL "ucontext")
+    set(tusk_coro ucontext)
+else()
+    message(FATAL_ERROR "TUSK_CORO is \"${TUSK_CORO}\"; it can be auto, asm or ucontext")
+endif()
+
+# --- src/loop/poll: what the system has. A file that no line names is built everywhere. ---
+
+set(tusk_pollers poll)
+set(tusk_poll_unfit "epoll|kqueue")
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(tusk_poll_unfit "kqueue")
+    set(tusk_pollers "epoll, poll")
+elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly)$")
+    set(tusk_poll_unfit "epoll")
+endif()
+
+# --- the list -------------------------------------------------------------------
+
+file(GLOB_RECURSE tusk_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
+list(FILTER tusk_sources EXCLUDE REGEX "/src/coro/arch/[^/]+/")
+list(FILTER tusk_sources EXCLUDE REGEX "/src/loop/poll/(${tusk_poll_unfit})\\.c$")
+file(GLOB tusk_arch_sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.c
+    ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.S)
+list(APPEND tusk_sources ${tusk_arch_sources})

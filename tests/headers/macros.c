@@ -1,0 +1,79 @@
+/*
+ * Every macro of the public headers, in C11 with -pedantic, with options and
+ * without. Compiled, never run: tests/headers/test_headers.sh.
+ */
+#include <errno.h>
+#include <tusk.h>
+
+static tusk_context_var request = TUSK_CONTEXT_VAR("request", NULL);
+
+static int work(void *arg)
+{
+    return *(const int *)arg;
+}
+
+static int done(tusk_future *future, void *arg)
+{
+    (void)arg;
+    return tusk_future_done(future) ? 0 : -EINVAL;
+}
+
+static int tasks(void *arg)
+{
+    int job = 1;
+    int results[2];
+    tusk_context *context = tusk_copy_context();
+    tusk_task *children[2];
+
+    children[0] = tusk_create_task(work, tusk_copy(&job));
+    children[1] = tusk_create_task(work, &job, .name = "second", .context = context, .eager_start = true);
+    tusk_release(tusk_ensure_future(work, &job));
+    tusk_release(tusk_ensure_future(work, &job, .stack_size = TUSK_STACK_MIN));
+    tusk_task_cancel(children[0]);
+    tusk_task_cancel(children[1], .msg = "enough");
+    tusk_future_add_done_callback(children[0], done, arg);
+    tusk_future_add_done_callback(children[1], done, arg, .context = context);
+    tusk_context_release(context);
+    tusk_try(tusk_sleep(0));
+    tusk_try(tusk_await(tusk_gather(children, 2)));
+    tusk_try(tusk_await(tusk_gather(children, 2, .return_exceptions = true, .results = results)));
+    return tusk_context_var_get(&request) == NULL ? 0 : tusk_raise(-EINVAL, "job %d", job);
+}
+
+static int callbacks(tusk_loop *loop)
+{
+    int value = 0;
+    tusk_future *future = tusk_loop_create_future(loop);
+
+    tusk_handle_cancel(tusk_loop_call_soon(loop, work, &value));
+    tusk_handle_cancel(tusk_loop_call_soon(loop, work, &value, .context = NULL));
+    tusk_handle_cancel(tusk_loop_call_later(loop, 1, work, &value));
+    tusk_handle_cancel(tusk_loop_call_later(loop, 1, work, &value, .context = NULL));
+    tusk_handle_cancel(tusk_loop_call_at(loop, 1, work, &value));
+    tusk_handle_cancel(tusk_loop_call_at(loop, 1, work, &value, .context = NULL));
+    tusk_handle_cancel(tusk_call_soon(work, &value));
+    tusk_handle_cancel(tusk_call_soon(work, &value, .context = NULL));
+    tusk_handle_cancel(tusk_call_later(1, work, &value));
+    tusk_handle_cancel(tusk_call_later(1, work, &value, .context = NULL));
+    tusk_handle_cancel(tusk_call_at(1, work, &value));
+    tusk_handle_cancel(tusk_call_at(1, work, &value, .context = NULL));
+    tusk_release(tusk_loop_create_task(loop, work, &value));
+    tusk_release(tusk_loop_create_task(loop, work, &value, .name = "task"));
+    tusk_future_cancel(future);
+    tusk_future_cancel(future, .msg = "enough");
+    return tusk_loop_run_until_complete(loop, future);
+}
+
+int main(void)
+{
+    tusk_loop *plain = tusk_new_event_loop();
+    tusk_loop *other = tusk_new_event_loop(.clock = TUSK_CLOCK_VIRTUAL, .debug = true);
+
+    if (callbacks(plain) < 0 || callbacks(other) < 0)
+        return 1;
+    if (tusk_loop_close(plain) < 0 || tusk_loop_close(other) < 0)
+        return 1;
+    if (tusk_run(tasks, NULL) < 0)
+        return 1;
+    return tusk_run(tasks, NULL, .clock = TUSK_CLOCK_VIRTUAL, .stack_size = TUSK_STACK_DEFAULT) < 0;
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# tusk as others get it: installed to a folder that is then moved, and used by a
+# program outside of the tree by pkg-config (shared, static), find_package and
+# add_subdirectory. And what the shared library is made of: only public names,
+# a stack that is not executable, its SONAME.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+source=${TUSK_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
+build=${TUSK_BUILD_DIR:?set TUSK_BUILD_DIR to a build folder with the shared library}
+cc=${TUSK_CC:-cc}
+cmake=${TUSK_CMAKE:-cmake}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+step()
+{
+    echo "package: $*"
+}
+
+fail()
+{
+    echo "failed: $*" >&2
+    exit 1
+}
+
+flags=()
+
+# Runs a program and wants its one line.
+works()
+{
+    local output
+    output=$("$@") || fail "$* ended with $?"
+    [[ $output == "tusk "*" works" ]] || fail "$* printed: $output"
+}
+
+quietly()
+{
+    "$@" >"$work/log" 2>&1 || {
+        cat "$work/log" >&2
+        fail "$*"
+    }
+}
+
+step "install, and move what was installed"
+quietly "$cmake" --install "$build" --prefix "$work/first"
+prefix="$work/moved to"
+mv "$work/first" "$prefix"
+library=$(find "$prefix" -name 'libtusk.so' -o -name 'libtusk.dylib')
+[ -n "$library" ] || fail "no shared library was installed"
+lib=$(dirname "$library")
+export LD_LIBRARY_PATH=$lib DYLD_LIBRARY_PATH=$lib
+
+if command -v readelf >/dev/null && readelf -h "$library" >/dev/null 2>&1; then
+    step "symbols, stack, SONAME"
+    nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$work/symbols"
+    grep -qx tusk_run "$work/symbols" || fail "tusk_run is not exported"
+    if grep -v '^tusk_[a-z]' "$work/symbols"; then fail "the library exports these, which are not public"; fi
+    # Each function that a header declares is there.
+    cat "$source"/include/tusk/*.h | tr '\n' ' ' | grep -oE 'TUSK_API [^;(]*\(' | grep -oE 'tusk_[a-z_]+\($' |
+        tr -d '(' | sort -u >"$work/declared"
+    if comm -23 "$work/declared" "$work/symbols" | grep .; then fail "these are declared, but not in the library"; fi
+    readelf -lW "$library" | awk '$1 == "GNU_STACK" { exit $7 ~ /E/ }' || fail "the stack would be executable"
+    readelf -lW "$library" | grep -q GNU_STACK || fail "nothing says that the stack is not executable"
+    readelf -dW "$library" | grep -q 'SONAME.*\[libtusk\.so\.0\]' || fail "SONAME is not libtusk.so.0"
+fi
+
+if command -v pkg-config >/dev/null; then
+    export PKG_CONFIG_PATH=$lib/pkgconfig
+    version=$(sed -n 's/^#define TUSK_VERSION "\(.*\)"/\1/p' "$source/include/tusk/base.h")
+    step "pkg-config, shared"
+    [ "$(pkg-config --modversion tusk)" = "$version" ] || fail "the version in tusk.pc is not $version"
+    # Paths with blanks come quoted, as for a shell.
+    eval "flags=($(pkg-config --cflags --libs tusk))"
+    quietly "$cc" -std=c11 "$here/program/main.c" "${flags[@]}" -o "$work/by_pkg_config"
+    works "$work/by_pkg_config"
+    if LD_LIBRARY_PATH='' DYLD_LIBRARY_PATH='' "$work/by_pkg_config" >/dev/null 2>&1; then
+        fail "the program is not linked to the shared library"
+    fi
+
+    step "pkg-config, static"
+    mkdir "$work/static"
+    cp "$lib/libtusk.a" "$work/static/"
+    eval "flags=($(pkg-config --static --cflags --libs tusk))"
+    quietly "$cc" -std=c11 "$here/program/main.c" "-L$work/static" "${flags[@]}" -o "$work/static/program"
+    LD_LIBRARY_PATH='' DYLD_LIBRARY_PATH='' works "$work/static/program"
+    if command -v readelf >/dev/null && readelf -h "$work/static/program" >/dev/null 2>&1; then
+        readelf -lW "$work/static/program" | awk '$1 == "GNU_STACK" { exit $7 ~ /E/ }' ||
+            fail "a program with the static library would have an executable stack"
+    fi
+else
+    echo "skipped: pkg-config (not installed)"
+fi
+
+step "find_package"
+quietly "$cmake" -S "$here/program" -B "$work/found" "-DCMAKE_C_COMPILER=$cc" "-DCMAKE_PREFIX_PATH=$prefix"
+quietly "$cmake" --build "$work/found"
+works "$work/found/static"
+works "$work/found/shared"
+if "$cmake" -S "$here/program" -B "$work/lost" "-DCMAKE_C_COMPILER=$cc" "-Dtusk_DIR=$work" >/dev/null 2>&1; then
+    fail "find_package finds a tusk that is not there"
+fi
+
+step "add_subdirectory"
+quietly "$cmake" -S "$here/program" -B "$work/inside" "-DCMAKE_C_COMPILER=$cc" "-DTUSK_SOURCE_DIR=$source"
+quietly "$cmake" --build "$work/inside" --parallel 2
+works "$work/inside/static"
+[ -z "$(find "$work/inside" -name 'test_*' -o -name restaurant)" ] || fail "add_subdirectory builds tests or examples"
+echo "package: good"
