@@ -30,6 +30,11 @@ static const struct description descriptions[] = {
     {TUSK_SHADOW_STACK, "TUSK_SHADOW_STACK",
      "shadow stacks (CET) are on, which tusk's stack switches cannot keep; start the program with "
      "GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK or build tusk with -DTUSK_CORO=ucontext"},
+    {TUSK_EXCEPTION_GROUP, "TUSK_EXCEPTION_GROUP", "several errors at once, in a task group"},
+    {TUSK_QUEUE_SHUT_DOWN, "TUSK_QUEUE_SHUT_DOWN", "the queue was shut down"},
+    {TUSK_QUEUE_EMPTY, "TUSK_QUEUE_EMPTY", "the queue is empty"},
+    {TUSK_QUEUE_FULL, "TUSK_QUEUE_FULL", "the queue is full"},
+    {TUSK_BROKEN_BARRIER, "TUSK_BROKEN_BARRIER", "the barrier is broken"},
     {-ECANCELED, "ECANCELED", "the operation was cancelled"},
     {-ETIMEDOUT, "ETIMEDOUT", "the operation timed out"},
     {-EINVAL, "EINVAL", "invalid argument"},
@@ -52,6 +57,7 @@ static const struct description descriptions[] = {
     {-EADDRINUSE, "EADDRINUSE", "the address is in use"},
 };
 
+_Thread_local unsigned tusk__thread_messages;
 static _Thread_local int last_error;
 
 /* What code outside of tasks raised last; no message when the text is empty. */
@@ -110,6 +116,7 @@ void *tusk__fail(int code)
 
 void tusk__thread_message_set(int code, const char *message)
 {
+    tusk__thread_messages++;
     message_code = code;
     snprintf(message_text, sizeof message_text, "%s", message ? message : "");
 }

@@ -18,6 +18,9 @@ void *tusk__fail(int code);
  */
 void tusk__thread_message_set(int code, const char *message);
 
+/* How many messages this thread has set: so one can tell a new one from an old one. */
+extern _Thread_local unsigned tusk__thread_messages;
+
 /* That message, if it came with this code (0: with any); else NULL. */
 const char *tusk__thread_message(int code);
 

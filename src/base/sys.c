@@ -290,7 +290,12 @@ void tusk__guards_unmapped(size_t count)
 
 int tusk__discard(void *address, size_t size)
 {
+#ifdef __linux__
     return madvise(address, size, MADV_DONTNEED) == 0 ? 0 : -errno;
+#else
+    /* The other advice does nothing there. */
+    return madvise(address, size, MADV_FREE) == 0 ? 0 : -errno;
+#endif
 }
 
 int tusk__resident(void *address, size_t size, unsigned char *ret_pages)

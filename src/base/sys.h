@@ -55,7 +55,10 @@ long tusk__map_limit(void);
  */
 void tusk__guards_force_heavy(long map_limit);
 
-/* Gives the memory of pages back; they read as zero afterwards. Guards in between stay. */
+/*
+ * Gives the memory of pages back; guards in between stay. On Linux they read as
+ * zero afterwards, elsewhere as zero or as before.
+ */
 int tusk__discard(void *address, size_t size);
 
 /* One byte for each page: bit 0 is set when the page has memory. */

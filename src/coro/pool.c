@@ -61,7 +61,7 @@ int tusk__pool_init(struct tusk__pool *pool)
     memset(pool, 0, sizeof *pool);
     for (size_t i = 0; i < TUSK__STACK_CLASSES; i++)
         init_class(&pool->classes[i], SLOT_MIN << i);
-    pool->standard = find_class(pool, TUSK_STACK_DEFAULT);
+    pool->standard = find_class(pool, TUSK__STACK_DEFAULT);
     return 0;
 }
 

@@ -23,11 +23,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include <tusk/task.h>
-
 #include "coro/stack.h"
+
+/* What a stack has when nobody asks for a size: TUSK_STACK_DEFAULT of tusk/task.h, a layer further down. */
+#define TUSK__STACK_DEFAULT ((size_t)224 * 1024)
 
 /* Slots of 64 KiB << 0 up to 64 KiB << 23, which is 512 GiB. */
 #define TUSK__STACK_CLASSES 24
@@ -53,7 +55,7 @@ struct tusk__stack_class {
 };
 
 struct tusk__pool {
-    /* The class of TUSK_STACK_DEFAULT. */
+    /* The class of TUSK__STACK_DEFAULT. */
     struct tusk__stack_class *standard;
     /* When the period of the trim ends. */
     int64_t period_end;
@@ -80,7 +82,7 @@ static inline int tusk__pool_get(struct tusk__pool *pool, size_t size, struct tu
     struct tusk__stack_class *standard = pool->standard;
     size_t left = standard->idle_count;
 
-    if (unlikely((size != TUSK_STACK_DEFAULT && size != 0) || left == 0))
+    if (unlikely((size != TUSK__STACK_DEFAULT && size != 0) || left == 0))
         return tusk__pool_get_slowly(pool, size, ret_stack);
     standard->idle_count = --left;
     if (left < standard->idle_low)

@@ -20,7 +20,7 @@
 
 #define PAGES_AT_ONCE 256
 
-/* The first word in [low, end) that is not zero, or end. The words are of dead frames, which sanitizers mind. */
+/* The first word in [low, end) that is not zero, or end. Frames are dead there, which sanitizers mind. */
 TUSK__NO_SANITIZE static const char *first_used(const char *low, const char *end)
 {
     const volatile uint64_t *word = (const volatile uint64_t *)(const void *)low;
