@@ -16,9 +16,13 @@
  *     tusk/run.h       tusk_run: from main() into the first coroutine and back
  *     tusk/task.h      tasks: create, await, sleep, cancel, gather
  *     tusk/future.h    futures: results that are not there yet
+ *     tusk/wait.h      wait, wait_for, shield, as_completed
+ *     tusk/timeout.h   time-outs
+ *     tusk/group.h     task groups
  *     tusk/context.h   context variables
  *     tusk/loop.h      the event loop below it all: callbacks, timers, time
  *     tusk/error.h     error codes and their messages
+ *     tusk/exception.h groups of errors
  *     tusk/base.h      version, and the attributes that the others use
  *
  * Three rules hold for all of them. A function returns 0 or a positive result,
@@ -31,9 +35,13 @@
 #include <tusk/base.h>
 #include <tusk/context.h>
 #include <tusk/error.h>
+#include <tusk/exception.h>
 #include <tusk/future.h>
+#include <tusk/group.h>
 #include <tusk/loop.h>
 #include <tusk/run.h>
 #include <tusk/task.h>
+#include <tusk/timeout.h>
+#include <tusk/wait.h>
 
 #endif

@@ -49,6 +49,15 @@ enum {
     TUSK_RELEASED = -10009,
     /* This processor or process has shadow stacks switched on (CET), which tusk's switches cannot keep. */
     TUSK_SHADOW_STACK = -10010,
+    /* Several errors at once, of a task group: see tusk/exception.h. */
+    TUSK_EXCEPTION_GROUP = -10011,
+    /* The queue was shut down. */
+    TUSK_QUEUE_SHUT_DOWN = -10012,
+    /* The queue is empty, or full (the calls that do not wait). */
+    TUSK_QUEUE_EMPTY = -10013,
+    TUSK_QUEUE_FULL = -10014,
+    /* The barrier is broken. */
+    TUSK_BROKEN_BARRIER = -10015,
 };
 
 /*

@@ -50,8 +50,27 @@ struct tusk__text *tusk__text_copy(int code, const char *message)
     return text;
 }
 
+struct tusk__text *tusk__text_group(int code, const char *message, size_t count)
+{
+    struct tusk__text *text = tusk__text_copy(code, message);
+
+    if (!text)
+        return NULL;
+    text->children = tusk__alloc_array(count ? count : 1, sizeof text->children[0]);
+    if (!text->children) {
+        tusk__free(text);
+        return NULL;
+    }
+    text->count = count;
+    return text;
+}
+
 void tusk__text_release(struct tusk__text *text)
 {
-    if (text && --text->references == 0)
-        tusk__free(text);
+    if (!text || --text->references > 0)
+        return;
+    for (size_t i = 0; i < text->count; i++)
+        tusk__text_release(text->children[i]);
+    tusk__free(text->children);
+    tusk__free(text);
 }

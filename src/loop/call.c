@@ -23,6 +23,13 @@ struct call {
     void *arg;
 };
 
+/* A call from another thread, or for one: nobody has a handle of it, and it needs nothing of the loop's. */
+struct letter {
+    struct tusk__handle handle;
+    tusk_callback *callback;
+    void *arg;
+};
+
 static const tusk_handle empty;
 
 static struct call *call_of(struct tusk__handle *handle)
@@ -37,26 +44,27 @@ static void call_free(struct call *call)
     tusk__slab_put(&call->loop->calls, call);
 }
 
-static void report_failure(struct tusk_loop *loop, int error)
+/* Runs a callback of the user; what goes wrong there is reported. */
+static void run_callback(struct tusk_loop *loop, tusk_callback *callback, void *arg)
 {
-    struct tusk_exception_context context = {
-        .message = "Exception in callback",
-        .error = error,
-        .error_message = tusk__thread_message(error),
-    };
+    unsigned messages = tusk__thread_messages;
+    int rc = callback(arg);
+    struct tusk_exception_context context = {.message = "Exception in callback", .error = rc};
 
+    if (likely(rc >= 0))
+        return;
+    /* One that was there before belongs to another error. */
+    if (tusk__thread_messages != messages)
+        context.error_message = tusk__thread_message(rc);
     tusk__loop_report(loop, &context);
 }
 
 static void run_call(struct tusk__handle *handle)
 {
     struct call *call = call_of(handle);
-    int rc;
 
     call->id = 0;
-    rc = call->callback(call->arg);
-    if (unlikely(rc < 0))
-        report_failure(call->loop, rc);
+    run_callback(call->loop, call->callback, call->arg);
     /* Until here it was the current handle, whose context the callback saw. */
     call->loop->current = NULL;
     call_free(call);
@@ -69,6 +77,40 @@ static void skip_call(struct tusk__handle *handle)
 
     call->loop->current = NULL;
     call_free(call);
+}
+
+/* Puts another handle in the place of the one that *link leads to; NULL closes the gap. */
+static void replace(struct tusk_loop *loop, struct tusk__handle **link, struct tusk__handle *by)
+{
+    struct tusk__handle *old = *link;
+
+    if (by)
+        by->next = old->next;
+    *link = by ? by : old->next;
+    if (loop->ready_end == &old->next)
+        loop->ready_end = by ? &by->next : link;
+}
+
+void tusk__loop_orphan(struct tusk_loop *loop, struct tusk__handle *handle)
+{
+    struct tusk__handle **lists[] = {&loop->batch, &loop->ready};
+    struct call *stand_in = tusk__slab_get(&loop->calls);
+
+    if (stand_in) {
+        stand_in->timer.handle.run = skip_call;
+        stand_in->timer.handle.context = 0;
+        stand_in->timer.link = NULL;
+        stand_in->id = 0;
+        stand_in->loop = loop;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct tusk__handle **link = lists[i];
+
+        while (*link && *link != handle)
+            link = &(*link)->next;
+        if (*link)
+            replace(loop, link, stand_in ? &stand_in->timer.handle : NULL);
+    }
 }
 
 /* A new call that is in no queue yet. */
@@ -163,23 +205,46 @@ tusk_handle(tusk_call_at)(double when, tusk_callback *callback, void *arg, const
     return (tusk_loop_call_at)(tusk__running_loop, when, callback, arg, options);
 }
 
+static struct letter *letter_of(struct tusk__handle *handle)
+{
+    return container_of(handle, struct letter, handle);
+}
+
+static void letter_free(struct letter *letter)
+{
+    tusk__cell_drop(letter->handle.context);
+    tusk__free(letter);
+}
+
+static void run_letter(struct tusk__handle *handle)
+{
+    struct tusk_loop *loop = tusk__running_loop;
+    struct letter *letter = letter_of(handle);
+
+    run_callback(loop, letter->callback, letter->arg);
+    loop->current = NULL;
+    letter_free(letter);
+}
+
 int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg)
 {
-    int rc;
+    struct letter *letter;
 
     if (!loop || !callback)
         return -EINVAL;
-    if (loop == tusk__running_loop) {
-        tusk_handle handle = tusk_loop_call_soon(loop, callback, arg);
-
-        return handle.handle_ ? 0 : tusk_last_error();
-    }
     if (loop->closed)
         return TUSK_LOOP_CLOSED;
-    rc = tusk__inbox_send(&loop->inbox, callback, arg);
-    if (rc > 0)
+    letter = tusk__alloc(sizeof *letter);
+    if (!letter)
+        return -ENOMEM;
+    letter->handle.run = run_letter;
+    letter->callback = callback;
+    letter->arg = arg;
+    if (loop == tusk__running_loop)
+        tusk__loop_push(loop, &letter->handle);
+    else if (tusk__inbox_send(&loop->inbox, &letter->handle))
         loop->poller.backend->wake(&loop->poller);
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 /* The call behind a handle, if it is still to run. */
@@ -233,6 +298,8 @@ static void close_queue(struct tusk_loop *loop, struct tusk__handle *handle)
 
         if (handle->run == run_call || handle->run == skip_call)
             call_free(call_of(handle));
+        else if (handle->run == run_letter)
+            letter_free(letter_of(handle));
         else
             loop->hooks->drop(handle);
         handle = next;
@@ -249,6 +316,7 @@ void tusk__calls_close(struct tusk_loop *loop)
     tusk__wheel_advance(&loop->wheel, TUSK__FOREVER, push, loop);
     close_queue(loop, loop->batch);
     close_queue(loop, loop->ready);
+    close_queue(loop, tusk__inbox_take(&loop->inbox));
     loop->batch = NULL;
     loop->ready = NULL;
     loop->ready_end = &loop->ready;

@@ -8,6 +8,8 @@
 #include "loop/context.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -20,7 +22,12 @@ struct entry {
 };
 
 struct map {
-    int references;
+    /*
+     * Atomic, since a loop may be filled in one thread and run in another: then a
+     * map belongs to the contexts of both. Relaxed but for the last one, who must see
+     * what the others did.
+     */
+    atomic_int references;
     size_t count;
     struct entry entries[];
 };
@@ -47,13 +54,13 @@ static struct map *map_of(uintptr_t cell)
 static struct map *map_retain(struct map *map)
 {
     if (map)
-        map->references++;
+        atomic_fetch_add_explicit(&map->references, 1, memory_order_relaxed);
     return map;
 }
 
 static void map_release(struct map *map)
 {
-    if (map && --map->references == 0)
+    if (map && atomic_fetch_sub_explicit(&map->references, 1, memory_order_acq_rel) == 1)
         tusk__free(map);
 }
 
@@ -86,7 +93,7 @@ static struct map *map_new(size_t count)
     struct map *map = tusk__alloc(sizeof *map + count * sizeof map->entries[0]);
 
     if (map) {
-        map->references = 1;
+        atomic_init(&map->references, 1);
         map->count = count;
     }
     return map;
@@ -127,12 +134,40 @@ static int map_without(const struct map *map, const tusk_context_var *var, struc
     return 0;
 }
 
+static pthread_key_t thread_end;
+static bool has_thread_end;
+
+static void drop_thread_cell(void *cell)
+{
+    (void)cell;
+    tusk__cell_drop(tusk__thread_cell);
+    tusk__thread_cell = 0;
+}
+
+static void watch_threads(void)
+{
+    has_thread_end = pthread_key_create(&thread_end, drop_thread_cell) == 0;
+}
+
+/* A thread that set variables outside of any loop gives them back when it ends. Where the system
+ * has no key left, it leaves them behind. */
+static void give_back_at_thread_end(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, watch_threads);
+    if (has_thread_end)
+        pthread_setspecific(thread_end, &tusk__thread_cell);
+}
+
 /* Replaces the map that a cell shows. Takes the reference. */
 static void cell_put(uintptr_t *cell, struct map *map)
 {
     struct tusk_context *context = shared(*cell);
     struct map *old = map_of(*cell);
 
+    if (cell == &tusk__thread_cell && !*cell)
+        give_back_at_thread_end();
     if (context)
         context->map = map;
     else

@@ -1,5 +1,6 @@
 /*
- * The inbox: callbacks that other threads send to a loop.
+ * The inbox: callbacks that other threads send to a loop. A letter is a handle
+ * that goes to the ready queue as it is: what was sent cannot get lost for lack of memory.
  *
  * Senders push onto a lock-free stack; the loop takes it whole and turns it
  * round. A sender wakes the loop only if `asleep` is set: the loop sets it before it
@@ -11,25 +12,21 @@
 #define TUSK__LOOP_INBOX_H
 
 #include <stdatomic.h>
-#include <tusk/loop.h>
 
-struct tusk__letter {
-    struct tusk__letter *next;
-    tusk_callback *callback;
-    void *arg;
-};
+#include "loop/handle.h"
 
 struct tusk__inbox {
-    _Atomic(struct tusk__letter *) letters;
+    /* The newest one; each points to the one before it. */
+    _Atomic(struct tusk__handle *) letters;
     /* The loop blocks, or does not run: who sends must wake it. */
     atomic_bool asleep;
 };
 
-/* Any thread. Returns -ENOMEM or whether the loop must be woken (1) or not (0). */
-int tusk__inbox_send(struct tusk__inbox *inbox, tusk_callback *callback, void *arg);
+/* Any thread. Hands a letter over. True if the loop must be woken. */
+bool tusk__inbox_send(struct tusk__inbox *inbox, struct tusk__handle *letter);
 
-/* Takes all letters, oldest first. The caller frees each with tusk__free. */
-struct tusk__letter *tusk__inbox_take(struct tusk__inbox *inbox);
+/* Takes all letters, oldest first. */
+struct tusk__handle *tusk__inbox_take(struct tusk__inbox *inbox);
 
 /* True if letters are there. */
 static inline bool tusk__inbox_full(struct tusk__inbox *inbox)

@@ -31,12 +31,14 @@ int64_t tusk__loop_deadline(int64_t from, double seconds)
 {
     double nanoseconds = (double)from + seconds * 1e9;
 
+    if (nanoseconds >= (double)TUSK__HORIZON)
+        return TUSK__FOREVER;
+    if (nanoseconds <= -(double)TUSK__HORIZON)
+        return -TUSK__HORIZON;
     /* Doubles are exact to 2^53 ns, 104 days: near deadlines are added as integers. */
     if (seconds > -9e6 && seconds < 9e6)
         return from + (int64_t)llround(seconds * 1e9);
-    if (nanoseconds >= (double)TUSK__FOREVER)
-        return TUSK__FOREVER;
-    return nanoseconds <= 0 ? 0 : (int64_t)nanoseconds;
+    return (int64_t)nanoseconds;
 }
 
 void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int64_t when)
@@ -85,16 +87,6 @@ tusk_loop *(tusk_new_event_loop)(const struct tusk_loop_options *options)
     return loop;
 }
 
-static void free_letters(struct tusk__letter *letter)
-{
-    while (letter) {
-        struct tusk__letter *next = letter->next;
-
-        tusk__free(letter);
-        letter = next;
-    }
-}
-
 int tusk_loop_close(tusk_loop *loop)
 {
     if (!loop)
@@ -105,7 +97,6 @@ int tusk_loop_close(tusk_loop *loop)
     tusk__calls_close(loop);
     if (loop->hooks)
         loop->hooks->close(loop);
-    free_letters(tusk__inbox_take(&loop->inbox));
     tusk__slab_close(&loop->calls);
     loop->poller.backend->close(&loop->poller);
     tusk__free(loop);
@@ -131,24 +122,15 @@ static void read_clock(struct tusk_loop *loop)
         loop->now = tusk__clock_ns();
 }
 
-/* What other threads sent becomes ready. A letter for which there is no memory now waits for the next turn. */
+/* What other threads sent becomes ready. */
 static void take_letters(struct tusk_loop *loop)
 {
-    struct tusk__letter *letter = tusk__inbox_take(&loop->inbox);
+    struct tusk__handle *letter = tusk__inbox_take(&loop->inbox);
 
     while (letter) {
-        struct tusk__letter *next = letter->next;
-        tusk_handle handle = tusk_loop_call_soon(loop, letter->callback, letter->arg);
+        struct tusk__handle *next = letter->next;
 
-        if (!handle.handle_) {
-            struct tusk_exception_context context = {
-                .message = "A callback from another thread was lost",
-                .error = tusk_last_error(),
-            };
-
-            tusk__loop_report(loop, &context);
-        }
-        tusk__free(letter);
+        tusk__loop_push(loop, letter);
         letter = next;
     }
 }
@@ -339,9 +321,16 @@ int tusk_loop_run_forever(tusk_loop *loop)
     return tusk__loop_run(loop);
 }
 
+/* Until when a run may wait. */
+static int64_t end_of_wait(const struct tusk_loop *loop, double timeout)
+{
+    int64_t deadline = timeout < 0 ? TUSK__FOREVER : tusk__loop_deadline(loop->now, timeout);
+
+    return deadline == TUSK__FOREVER ? TUSK__NEVER : deadline;
+}
+
 int tusk_loop_run_once(tusk_loop *loop, double timeout)
 {
-    bool for_ever = timeout < 0 || isinf(timeout);
     int rc;
 
     if (isnan(timeout))
@@ -355,7 +344,7 @@ int tusk_loop_run_once(tusk_loop *loop, double timeout)
     if (timeout == 0 && !loop->is_virtual)
         rc = poll(loop, 0);
     if (rc == 0)
-        rc = turn(loop, for_ever ? TUSK__NEVER : tusk__loop_deadline(loop->now, timeout));
+        rc = turn(loop, end_of_wait(loop, timeout));
     if (rc == 0)
         run_ready(loop);
     loop->once = false;

@@ -155,10 +155,10 @@ static inline void tusk__loop_take(struct tusk_loop *loop, struct tusk__handle *
 /* The clock in nanoseconds, as it is now. */
 int64_t tusk__loop_clock(const struct tusk_loop *loop);
 
-/* seconds from `from`, in nanoseconds; TUSK__NEVER if that is beyond the clock. Not for NaN. */
+/* seconds from `from`, in nanoseconds; TUSK__FOREVER if that is beyond the horizon. Not for NaN. */
 int64_t tusk__loop_deadline(int64_t from, double seconds);
 
-/* Adds a timer due at `when`, or none if that is TUSK__NEVER. */
+/* Adds a timer due at `when`. */
 void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int64_t when);
 
 /* Removes a timer if it is pending. */
@@ -173,6 +173,13 @@ int tusk__loop_run(struct tusk_loop *loop);
 
 /* Reports to the exception handler. Any of future, name and error message may be missing. */
 void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_context *context);
+
+/*
+ * Takes a handle out of the ready queue, in which it is, and leaves one in its
+ * place that does nothing: the iteration goes as if it had been cancelled. Searches the queue:
+ * for the rare case that something ends just when it has become ready.
+ */
+void tusk__loop_orphan(struct tusk_loop *loop, struct tusk__handle *handle);
 
 /* Makes the slab of calls; frees all calls that are still to run. */
 void tusk__calls_open(struct tusk_loop *loop);

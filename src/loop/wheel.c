@@ -7,9 +7,6 @@
 
 #include "base/compiler.h"
 
-/* Where the very last slot begins: what stands in it is meant to be never. */
-#define LAST_SLOT ((int64_t)7 << 60)
-
 void tusk__wheel_init(struct tusk__wheel *wheel, int64_t now)
 {
     memset(wheel, 0, sizeof *wheel);
@@ -141,7 +138,7 @@ int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
         return TUSK__NEVER;
     slot = first_slot(wheel, &level);
     start = slot_start(wheel, level, slot);
-    return start >= LAST_SLOT ? TUSK__NEVER : start;
+    return start >= TUSK__HORIZON ? TUSK__NEVER : start;
 }
 
 /* Hands out the timers of a list whose deadlines are not after now. */

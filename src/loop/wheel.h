@@ -33,6 +33,8 @@ enum { TUSK__WHEEL_BITS = 6, TUSK__WHEEL_SLOTS = 64, TUSK__WHEEL_LEVELS = 11 };
 #define TUSK__NEVER INT64_MAX
 /* The deadline of a timer that never fires, but can be cancelled like others. */
 #define TUSK__FOREVER (INT64_MAX - 1)
+/* 255 years: where the very last slot begins. Deadlines from here on count as none, and no clock goes beyond. */
+#define TUSK__HORIZON ((int64_t)7 << 60)
 
 struct tusk__timer {
     /* What becomes ready when the timer is due. */
@@ -75,8 +77,8 @@ static inline bool tusk__timer_pending(const struct tusk__timer *timer)
 }
 
 /*
- * No timer is due before this time, or TUSK__NEVER if there is none (deadlines
- * some 250 years ahead count as none). It may be
+ * No timer is due before this time, or TUSK__NEVER if there is none before the
+ * horizon. It may be
  * earlier than the first deadline: then advance to it, and ask again. At most
  * ten rounds lead to the deadline itself.
  */

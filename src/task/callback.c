@@ -136,5 +136,6 @@ int tusk_future_remove_done_callback(tusk_future *future, tusk_done_callback *ca
 
 void tusk__callbacks_open(struct tusk__slab *slab)
 {
-    tusk__slab_init(slab, sizeof(struct callback), 0);
+    _Static_assert(sizeof(struct callback) <= TUSK__CALLBACK_SIZE, "a callback does not fit into its slab");
+    tusk__slab_init(slab, TUSK__CALLBACK_SIZE, 0);
 }

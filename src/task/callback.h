@@ -10,6 +10,9 @@
 #include "base/slab.h"
 #include "task/future.h"
 
+/* Bytes of an object of the slab of callbacks: for one, or for a child's record of a group. */
+enum { TUSK__CALLBACK_SIZE = 64 };
+
 /* What the handle of a done callback runs: it is known by this. */
 void tusk__callback_run(struct tusk__handle *handle);
 

@@ -28,8 +28,17 @@ bool tusk__copy_failed(const void *arg);
 /* Takes the copy out of the list; false if arg is no copy that waits. */
 bool tusk__copy_claim(void *arg);
 
+/* Frees the arg of a creation that fails, if it is a copy that waits for it. */
+static inline void tusk__copy_discard(void *arg);
+
 /* Frees a copy that was claimed. */
 void tusk__copy_free(void *arg);
+
+static inline void tusk__copy_discard(void *arg)
+{
+    if (tusk__copies_wait() && tusk__copy_claim(arg))
+        tusk__copy_free(arg);
+}
 
 /* Frees the copies of this thread that no task came for; returns how many. */
 size_t tusk__copies_drop(void);

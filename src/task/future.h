@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "loop/loop.h"
 
-enum tusk__kind { TUSK__FUTURE, TUSK__TASK, TUSK__GATHER };
+enum tusk__kind { TUSK__FUTURE, TUSK__TASK, TUSK__GATHER, TUSK__SHIELD };
 
 /* FREED is 0: what was never in use looks freed. */
 enum tusk__state {

@@ -135,8 +135,7 @@ static TUSK__NOINLINE tusk_task *create_here(tusk_coro *coro, void *arg, const s
 {
     if (tusk__running_loop)
         return (tusk_loop_create_task)(tusk__running_loop, coro, arg, options);
-    if (tusk__copies_wait() && tusk__copy_claim(arg))
-        tusk__copy_free(arg);
+    tusk__copy_discard(arg);
     return tusk__fail(TUSK_NO_RUNNING_LOOP);
 }
 
@@ -231,12 +230,19 @@ static struct tusk__task *checked(const struct tusk_future *future)
                : NULL;
 }
 
+static const char *kind_name(const struct tusk_future *future)
+{
+    if (future && future->kind == TUSK__GATHER)
+        return "a gather";
+    return future && future->kind == TUSK__SHIELD ? "a shield" : "a future";
+}
+
 void tusk__future_describe(const struct tusk_future *future, char *text, size_t size)
 {
     struct tusk__task *task = checked(future);
 
     if (!task)
-        snprintf(text, size, "%s", future && future->kind == TUSK__GATHER ? "a gather" : "a future");
+        snprintf(text, size, "%s", kind_name(future));
     else if (task->name)
         snprintf(text, size, "%s", task->name);
     else

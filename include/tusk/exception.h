@@ -1,0 +1,43 @@
+/*
+ * What is known of an error beside its code: its message, and, for a group of errors,
+ * each of them.
+ *
+ *     if (rc == TUSK_EXCEPTION_GROUP)
+ *         for (size_t i = 0; i < tusk_exception_count(tusk_exception_last()); i++)
+ *             puts(tusk_exception_message(tusk_exception_child(tusk_exception_last(), i)));
+ *
+ * The functions take NULL, which is an error of which nothing is known.
+ */
+#ifndef TUSK_EXCEPTION_H
+#define TUSK_EXCEPTION_H
+
+#include <tusk/future.h>
+
+TUSK_BEGIN_DECLS
+
+typedef struct tusk__text tusk_exception;
+
+/*
+ * That of the last error this task raised or received; NULL outside of tasks, and
+ * for an error without message. Valid until the next error. Does not suspend.
+ */
+TUSK_API const tusk_exception *tusk_exception_last(void);
+
+/* That of a future that failed; valid as long as the future. Does not suspend. */
+TUSK_API const tusk_exception *tusk_exception_of(const tusk_future *future);
+
+/* Its code; 0 for NULL. */
+TUSK_API int tusk_exception_code(const tusk_exception *exception);
+
+/* Its message; "" for NULL. */
+TUSK_API const char *tusk_exception_message(const tusk_exception *exception);
+
+/* How many errors a group has; 0 for a single error. */
+TUSK_API size_t tusk_exception_count(const tusk_exception *exception);
+
+/* One of a group's errors; NULL beyond the last. */
+TUSK_API const tusk_exception *tusk_exception_child(const tusk_exception *exception, size_t index);
+
+TUSK_END_DECLS
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * What is known of an error: its text, seen from outside.
+ */
+#include <tusk/exception.h>
+
+#include "task/task.h"
+
+const tusk_exception *tusk_exception_last(void)
+{
+    struct tusk__task *task = tusk__running_task();
+
+    return task ? task->future.text : NULL;
+}
+
+const tusk_exception *tusk_exception_of(const tusk_future *future)
+{
+    return future && !tusk__future_pending(future) && future->state != TUSK__FREED ? future->text : NULL;
+}
+
+int tusk_exception_code(const tusk_exception *exception)
+{
+    return exception ? exception->code : 0;
+}
+
+const char *tusk_exception_message(const tusk_exception *exception)
+{
+    return exception ? exception->text : "";
+}
+
+size_t tusk_exception_count(const tusk_exception *exception)
+{
+    return exception ? exception->count : 0;
+}
+
+const tusk_exception *tusk_exception_child(const tusk_exception *exception, size_t index)
+{
+    return exception && index < exception->count ? exception->children[index] : NULL;
+}
