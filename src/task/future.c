@@ -183,7 +183,7 @@ int tusk__future_misused(const struct tusk_future *future)
 
 /* ---- outcome ---- */
 
-void tusk__future_call_back(struct tusk_future *future, struct tusk__handle *handles)
+void tusk__future_call_back_all(struct tusk_future *future, struct tusk__handle *handles)
 {
     struct tusk_loop *loop = future->loop;
 

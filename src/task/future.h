@@ -65,8 +65,19 @@ static inline bool tusk__future_pending(const struct tusk_future *future)
     return future->state == TUSK__PENDING;
 }
 
-/* Makes the handles of a list ready that was a done future's. */
-void tusk__future_call_back(struct tusk_future *future, struct tusk__handle *handles);
+/* One step of a task: what its handle runs. */
+void tusk__task_step(struct tusk__handle *handle);
+
+void tusk__future_call_back_all(struct tusk_future *future, struct tusk__handle *handles);
+
+/* Makes the handles of a list ready that was a done future's. Most have one: of a task that awaits. */
+static inline void tusk__future_call_back(struct tusk_future *future, struct tusk__handle *handles)
+{
+    if (likely(!handles->next && handles->run == tusk__task_step))
+        tusk__loop_push(future->loop, handles);
+    else
+        tusk__future_call_back_all(future, handles);
+}
 
 /* Ends a pending future, and makes its callbacks ready. A negative result of a FINISHED one is an error. */
 static inline void tusk__future_finish(struct tusk_future *future, enum tusk__state state, int result)

@@ -72,6 +72,11 @@ TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *t
 {
     if (unlikely(task->must_cancel))
         return refuse(task, -ECANCELED, NULL);
+    if (likely(task->stack_size == 0 && tasks->spare)) {
+        task->place.stack = tasks->spare;
+        tasks->spare = NULL;
+        return true;
+    }
     if (unlikely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) < 0))
         return refuse(task, -ENOMEM, tusk__pool_reason(&tasks->pool));
     return true;
@@ -163,10 +168,21 @@ int tusk__resumed_cancelled(struct tusk__task *task, int result)
     return -ECANCELED;
 }
 
+/* A stack is free, though it may still run: to be left. */
+TUSK__ALWAYS_INLINE void give_back(struct tusk__tasks *tasks, struct tusk__stack *stack)
+{
+    if (unlikely(tasks->spare || tusk__stack_size(stack) != TUSK_STACK_DEFAULT)) {
+        tusk__pool_put(&tasks->pool, stack);
+        return;
+    }
+    tusk__stack_unpoison(stack);
+    tasks->spare = stack;
+}
+
 /* Where a stack goes on whose task has ended, to the place of `to`, for good. */
 _Noreturn TUSK__ALWAYS_INLINE void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__coro *to)
 {
-    tusk__pool_put(&tasks->pool, self->stack);
+    give_back(tasks, self->stack);
     tusk__coro_leave(self, to);
 }
 
@@ -213,7 +229,7 @@ static void worker(void *arg)
         if (!is_fresh(task))
             leave_to(tasks, &self, &task->place);
         if (unlikely(task->place.stack != self.stack)) {
-            tusk__pool_put(&tasks->pool, self.stack);
+            give_back(tasks, self.stack);
             tusk__coro_leave_start(&self, &task->place, worker, task);
         }
     }

@@ -75,6 +75,11 @@ struct tusk__tasks {
     struct tusk__slab futures;
     struct tusk__slab callbacks;
     struct tusk__pool pool;
+    /*
+     * The stack that was left last, if it is a default one: the next task to start
+     * finds it in one load, where the pool takes three that depend on each other.
+     */
+    struct tusk__stack *spare;
     /* The loop's own place, while tasks run. */
     struct tusk__coro home;
     /* All live futures. */
@@ -133,9 +138,6 @@ static inline void tusk__future_init(struct tusk_future *future, struct tusk_loo
         tasks->oldest = future;
     tasks->newest = future;
 }
-
-/* One step of a task: what its handle runs. */
-void tusk__task_step(struct tusk__handle *handle);
 
 /* The task whose handle this is. */
 static inline struct tusk__task *tusk__task_of_handle(struct tusk__handle *handle)

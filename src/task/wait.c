@@ -124,7 +124,7 @@ static int count_done(tusk_future *const *futures, size_t count, bool *done)
     return result;
 }
 
-static int64_t deadline(const struct tusk_loop *loop, double timeout)
+static int64_t deadline(struct tusk_loop *loop, double timeout)
 {
     return tusk__loop_deadline(tusk__loop_clock(loop), timeout < 0 ? 0 : timeout);
 }
