@@ -11,36 +11,31 @@ struct await {
     struct tusk_future *future;
 };
 
-static struct tusk_future *awaited(const struct tusk__wait *wait)
+static struct tusk_future *future_of(const struct tusk__wait *wait)
 {
     return container_of(wait, struct await, wait)->future;
 }
 
 static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
 {
-    return tusk__future_cancel(awaited(wait), text);
+    return tusk__future_cancel(future_of(wait), text);
 }
 
 static void describe(const struct tusk__wait *wait, char *text, size_t size)
 {
-    tusk__future_describe(awaited(wait), text, size);
+    tusk__future_describe(future_of(wait), text, size);
 }
 
 static const struct tusk__wait_kind kind = {.cancel = cancel, .describe = describe};
 
-struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait)
+struct tusk_future *tusk__awaited(const struct tusk__wait *wait)
 {
-    struct tusk_future *future;
-
-    if (!wait || wait->kind != &kind)
-        return NULL;
-    future = awaited(wait);
-    return future->kind == TUSK__TASK && tusk__future_pending(future) ? tusk__task_of(future) : NULL;
+    return wait && wait->kind == &kind ? future_of(wait) : NULL;
 }
 
 void tusk__await_abandon(struct tusk__task *task)
 {
-    tusk__future_remove(awaited(task->wait), &task->future.handle);
+    tusk__future_remove(future_of(task->wait), &task->future.handle);
     tusk__wake(task);
 }
 
@@ -71,12 +66,14 @@ static int await_pending(struct tusk__task *task, struct tusk_future *future)
         return refuse(task, TUSK_AWAITED_ITSELF);
     if (unlikely(future->loop != task->future.loop))
         return refuse(task, TUSK_OTHER_LOOP);
-    tusk__future_append(future, &task->future.handle);
-    tusk__park(task, &await.wait);
-    /* A ring of awaits was cut open (tusk__await_abandon): only a cancel does that. */
-    if (unlikely(tusk__future_pending(future)))
-        return tusk__resumed(task, 0);
-    return tusk__resumed(task, take(future));
+    do {
+        tusk__future_append(future, &task->future.handle);
+        tusk__park(task, &await.wait);
+        if (likely(!tusk__future_pending(future)))
+            return tusk__resumed(task, take(future));
+        /* A ring of awaits was cut here (tusk__await_abandon) by a cancel, which may have been taken back since. */
+    } while (!task->must_cancel);
+    return tusk__resumed(task, 0);
 }
 
 static int await_failed_creation(void)

@@ -114,24 +114,34 @@ static bool equal(struct tusk__handle *handle, tusk_done_callback *function, con
     return handle->run == tusk__callback_run && callback->function == function && callback->arg == arg;
 }
 
-int tusk_future_remove_done_callback(tusk_future *future, tusk_done_callback *callback, void *arg)
+/* Takes out of the list, in one pass, what is equal; returns how many there were. */
+static int remove_equal(struct tusk_future *future, tusk_done_callback *function, const void *arg)
 {
-    struct tusk__handle *handle = future ? future->callbacks : NULL;
+    struct tusk__handle **link = &future->callbacks;
     int count = 0;
 
-    if (future && future->state == TUSK__FREED)
-        return tusk__future_misused(future);
-    while (handle) {
-        struct tusk__handle *next = handle->next;
+    while (*link) {
+        struct tusk__handle *handle = *link;
 
-        if (equal(handle, callback, arg)) {
-            tusk__future_remove(future, handle);
+        if (equal(handle, function, arg)) {
+            *link = handle->next;
             callback_free(callback_of(handle));
             count++;
+        } else {
+            future->callbacks_end = handle;
+            link = &handle->next;
         }
-        handle = next;
     }
     return count;
+}
+
+int tusk_future_remove_done_callback(tusk_future *future, tusk_done_callback *callback, void *arg)
+{
+    if (!future)
+        return 0;
+    if (future->state == TUSK__FREED)
+        return tusk__future_misused(future);
+    return remove_equal(future, callback, arg);
 }
 
 void tusk__callbacks_open(struct tusk__slab *slab)

@@ -12,38 +12,11 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "task/task.h"
-
-struct child {
-    struct tusk__handle handle;
-    struct gather *gather;
-    /* NULL once it is done: then result is what it had. */
-    struct tusk_future *future;
-    int32_t result;
-    /* The record that counts, for one that is there twice: its own index. */
-    uint32_t same_as;
-};
-
-struct gather {
-    struct tusk_future future;
-    int *results;
-    size_t count;
-    /* Children that are not done, duplicates counted once. */
-    size_t running;
-    bool return_exceptions;
-    /* cancel() reached a child: it ends cancelled, whatever they return. */
-    bool cancel_requested;
-    struct child children[];
-};
-
-static struct gather *gather_of(struct tusk_future *future)
-{
-    return container_of(future, struct gather, future);
-}
+#include "task/gather.h"
 
 /* ---- ending ---- */
 
-static void write_results(struct gather *gather)
+static void write_results(struct tusk__gather *gather)
 {
     if (!gather->results)
         return;
@@ -51,17 +24,19 @@ static void write_results(struct gather *gather)
         gather->results[i] = gather->children[gather->children[i].same_as].result;
 }
 
-static void fail(struct gather *gather, int code, struct tusk__text *text)
+static void fail(struct tusk__gather *gather, int code, struct tusk__text *text)
 {
     tusk__text_put(&gather->future.text, tusk__text_retain(text));
     tusk__future_finish(&gather->future, TUSK__FINISHED, code);
+    if (gather->abandoned)
+        tusk__future_retrieved(&gather->future);
 }
 
-/* All children are done and none has ended the gather. `text` is that of the last one. */
-static void succeed(struct gather *gather, struct tusk__text *text)
+/* All children are done and none has ended the gather. */
+static void succeed(struct tusk__gather *gather)
 {
     if (gather->cancel_requested) {
-        fail(gather, -ECANCELED, text);
+        fail(gather, -ECANCELED, gather->last_text);
         return;
     }
     write_results(gather);
@@ -69,7 +44,7 @@ static void succeed(struct gather *gather, struct tusk__text *text)
 }
 
 /* A child has ended: what asyncio's done callback does. */
-static void child_done(struct gather *gather, struct child *child, int result, struct tusk__text *text)
+static void child_done(struct tusk__gather *gather, struct tusk__gather_child *child, int result, struct tusk__text *text)
 {
     child->result = result;
     gather->running--;
@@ -78,23 +53,25 @@ static void child_done(struct gather *gather, struct child *child, int result, s
     if (result < 0 && !gather->return_exceptions)
         fail(gather, result, text);
     else if (gather->running == 0)
-        succeed(gather, text);
+        succeed(gather);
 }
 
 /* The future of a child is done: takes what it has and gives its reference back. */
-static void take(struct gather *gather, struct child *child)
+static void take(struct tusk__gather *gather, struct tusk__gather_child *child)
 {
     struct tusk_future *future = child->future;
 
     child->future = NULL;
+    if (future->state == TUSK__CANCELLED && child == &gather->children[gather->children[gather->count - 1].same_as])
+        tusk__text_put(&gather->last_text, tusk__text_retain(future->text));
     child_done(gather, child, tusk__future_outcome(future), future->text);
     tusk__future_release(future);
 }
 
 static void run(struct tusk__handle *handle)
 {
-    struct child *child = container_of(handle, struct child, handle);
-    struct gather *gather = child->gather;
+    struct tusk__gather_child *child = container_of(handle, struct tusk__gather_child, handle);
+    struct tusk__gather *gather = child->gather;
 
     gather->future.loop->current = NULL;
     take(gather, child);
@@ -103,28 +80,16 @@ static void run(struct tusk__handle *handle)
         tusk__future_release(&gather->future);
 }
 
-bool tusk__gather_cancel(struct tusk_future *future, struct tusk__text *text)
+void tusk__gather_clear(struct tusk_future *future)
 {
-    struct gather *gather = gather_of(future);
-    bool any = false;
-
-    tusk__future_retrieved(future);
-    if (!tusk__future_pending(future))
-        return false;
-    for (size_t i = 0; i < gather->count; i++)
-        if (gather->children[i].future && tusk__future_cancel(gather->children[i].future, text))
-            any = true;
-    /* Only if a child took it: they may all be done already, with the gather's end in the queue. */
-    if (any)
-        gather->cancel_requested = true;
-    return any;
+    tusk__text_release(tusk__gather_of(future)->last_text);
 }
 
 /* ---- making ---- */
 
-static struct gather *allocate(struct tusk_loop *loop, size_t count, const struct tusk_gather_options *options)
+static struct tusk__gather *allocate(struct tusk_loop *loop, size_t count, const struct tusk_gather_options *options)
 {
-    struct gather *gather;
+    struct tusk__gather *gather;
 
     if (count > UINT32_MAX || count > (SIZE_MAX - sizeof *gather) / sizeof gather->children[0])
         return NULL;
@@ -143,7 +108,7 @@ static struct gather *allocate(struct tusk_loop *loop, size_t count, const struc
  * last gather put it; if that place holds it, it is a duplicate. So no table is needed,
  * and nothing has to be reset.
  */
-static uint32_t first_index(const struct gather *gather, struct tusk_future *future, size_t i)
+static uint32_t first_index(const struct tusk__gather *gather, struct tusk_future *future, size_t i)
 {
     uint32_t index = future->gather_index;
 
@@ -154,9 +119,9 @@ static uint32_t first_index(const struct gather *gather, struct tusk_future *fut
 }
 
 /* Fills in the record of one argument. NULL, a creation that failed, is a child that is done with that error. */
-static void adopt(struct gather *gather, size_t i, struct tusk_future *future, int null_error)
+static void adopt(struct tusk__gather *gather, size_t i, struct tusk_future *future, int null_error)
 {
-    struct child *child = &gather->children[i];
+    struct tusk__gather_child *child = &gather->children[i];
     uint32_t first;
 
     child->gather = gather;
@@ -182,10 +147,10 @@ static void adopt(struct gather *gather, size_t i, struct tusk_future *future, i
 }
 
 /* Children that are done already end what they end at once, as in asyncio. */
-static void take_done(struct gather *gather)
+static void take_done(struct tusk__gather *gather)
 {
     for (size_t i = 0; i < gather->count; i++) {
-        struct child *child = &gather->children[i];
+        struct tusk__gather_child *child = &gather->children[i];
 
         if (child->future && !tusk__future_pending(child->future)) {
             take(gather, child);
@@ -220,7 +185,7 @@ tusk_future *(tusk_gather)(tusk_future *const *futures, size_t count, const stru
 {
     struct tusk_loop *loop = tusk__running_loop;
     int null_error = tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
-    struct gather *gather;
+    struct tusk__gather *gather;
     int rc = check(loop, futures, count);
 
     if (rc == 0 && !tusk__tasks_get(loop))
