@@ -181,6 +181,8 @@ struct tusk_exception_context {
     /* The future or task concerned, or NULL, and the task's name, or NULL. */
     tusk_future *future;
     const char *task_name;
+    /* Where that was made, as "file.c:12", or NULL if it is not known. */
+    const char *where;
 };
 
 /* Must not run the loop or suspend. It may create tasks. Negative: it failed itself. */

@@ -1,13 +1,12 @@
 /*
  * tusk_copy: arguments that tasks own. See copy.h.
  */
-#include "task/copy.h"
+#include "base/copy.h"
 
 #include <stdalign.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include <tusk/task.h>
 
 struct tusk__copy {
     struct tusk__copy *next;
@@ -22,7 +21,7 @@ _Thread_local struct tusk__copy *tusk__waiting_copies;
  */
 static _Thread_local struct tusk__copy failed;
 
-void *(tusk_copy)(const void *data, size_t size)
+void *tusk__copy_make(const void *data, size_t size)
 {
     struct tusk__copy *copy = tusk__alloc(sizeof *copy + size);
 

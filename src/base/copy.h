@@ -6,8 +6,8 @@
  * this pointer takes it out and owns it. The list is empty nearly always, and one entry
  * long otherwise; a copy that never finds its task goes when the thread closes a loop.
  */
-#ifndef TUSK__TASK_COPY_H
-#define TUSK__TASK_COPY_H
+#ifndef TUSK__BASE_COPY_H
+#define TUSK__BASE_COPY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +15,9 @@
 struct tusk__copy;
 
 extern _Thread_local struct tusk__copy *tusk__waiting_copies;
+
+/* A copy that waits for its task; never NULL: without memory it is one that fails that creation. */
+void *tusk__copy_make(const void *data, size_t size);
 
 /* True if any copy waits: the one question that every creation asks. */
 static inline bool tusk__copies_wait(void)

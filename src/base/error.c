@@ -15,7 +15,10 @@ struct description {
     const char *text;
 };
 
-/* What tusk itself returns or what programs meet most; the rest goes to strerror_r. */
+/* A code whose sentence is libc's. */
+#define NAME(code) {-code, #code, NULL}
+
+/* What tusk itself returns or what programs meet most has a sentence; the rest goes to strerror. */
 static const struct description descriptions[] = {
     {0, "0", "success"},
     {TUSK_INVALID_STATE, "TUSK_INVALID_STATE", "the future is in the wrong state for this call"},
@@ -55,6 +58,17 @@ static const struct description descriptions[] = {
     {-ECONNRESET, "ECONNRESET", "connection reset by the other end"},
     {-ECONNREFUSED, "ECONNREFUSED", "connection refused"},
     {-EADDRINUSE, "EADDRINUSE", "the address is in use"},
+    NAME(E2BIG), NAME(EADDRNOTAVAIL), NAME(EAFNOSUPPORT), NAME(EALREADY), NAME(EBADMSG),
+    NAME(ECHILD), NAME(ECONNABORTED), NAME(EDESTADDRREQ), NAME(EDOM), NAME(EDQUOT), NAME(EFAULT),
+    NAME(EFBIG), NAME(EHOSTDOWN), NAME(EHOSTUNREACH), NAME(EIDRM), NAME(EILSEQ), NAME(EINPROGRESS),
+    NAME(EINTR), NAME(EISCONN), NAME(EISDIR), NAME(ELOOP), NAME(EMLINK), NAME(EMSGSIZE),
+    NAME(ENAMETOOLONG), NAME(ENETDOWN), NAME(ENETRESET), NAME(ENETUNREACH), NAME(ENOBUFS),
+    NAME(ENODEV), NAME(ENOEXEC), NAME(ENOLCK), NAME(ENOMSG), NAME(ENOPROTOOPT), NAME(ENOSPC),
+    NAME(ENOSYS), NAME(ENOTBLK), NAME(ENOTCONN), NAME(ENOTDIR), NAME(ENOTEMPTY),
+    NAME(ENOTRECOVERABLE), NAME(ENOTSOCK), NAME(ENOTTY), NAME(ENXIO), NAME(EOVERFLOW),
+    NAME(EOWNERDEAD), NAME(EPROTO), NAME(EPROTONOSUPPORT), NAME(EPROTOTYPE), NAME(ERANGE),
+    NAME(EROFS), NAME(ESHUTDOWN), NAME(ESPIPE), NAME(ESRCH), NAME(ESTALE), NAME(ETXTBSY),
+    NAME(EUSERS), NAME(EXDEV),
 };
 
 _Thread_local unsigned tusk__thread_messages;
@@ -84,7 +98,7 @@ const char *tusk_strerror(int code)
     const struct description *description = find(normalized(code));
     const char *text = unknown;
 
-    if (description != NULL)
+    if (description != NULL && description->text != NULL)
         return description->text;
     snprintf(unknown, sizeof unknown, "error %d", code);
     if (code > -4096 && code < 4096)

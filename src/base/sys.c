@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,6 +22,10 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+
+#ifdef __FreeBSD__
+#include <pthread_np.h>
+#endif
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -308,6 +313,54 @@ bool tusk__address_space_is_limited(void)
     struct rlimit limit;
 
     return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+size_t tusk__processor_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count > 0 ? (size_t)count : 1;
+}
+
+bool tusk__is_main_thread(void)
+{
+#ifdef __linux__
+    return syscall(SYS_gettid) == getpid();
+#else
+    return pthread_main_np() != 0;
+#endif
+}
+
+int tusk__cond_init(pthread_cond_t *condition)
+{
+#ifdef __APPLE__
+    return -pthread_cond_init(condition, NULL);
+#else
+    pthread_condattr_t attributes;
+    int rc = pthread_condattr_init(&attributes);
+
+    if (rc != 0)
+        return -rc;
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    rc = pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return -rc;
+#endif
+}
+
+int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline)
+{
+    struct timespec time = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
+
+#ifdef __APPLE__
+    int64_t left = deadline - tusk__clock_ns();
+
+    left = left < 0 ? 0 : left;
+    time = (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+    return -pthread_cond_timedwait_relative_np(condition, lock, &time);
+#else
+    return -pthread_cond_timedwait(condition, lock, &time);
+#endif
 }
 
 size_t tusk__signal_stack_size(void)

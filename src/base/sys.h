@@ -6,6 +6,7 @@
 #ifndef TUSK_BASE_SYS_H
 #define TUSK_BASE_SYS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,18 @@ int tusk__resident(void *address, size_t size, unsigned char *ret_pages);
 
 /* True when the process has a limit of its own on address space. */
 bool tusk__address_space_is_limited(void);
+
+/* How many processors the system has in use. */
+size_t tusk__processor_count(void);
+
+/* True in the thread that runs main(), and in the only thread of a child process. */
+bool tusk__is_main_thread(void);
+
+/* A condition that waits by the monotonic clock. */
+int tusk__cond_init(pthread_cond_t *condition);
+
+/* Waits until it is signalled or the clock says `deadline`; then -ETIMEDOUT. */
+int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline);
 
 /* The bytes that a signal handler's stack needs on this processor. */
 size_t tusk__signal_stack_size(void);

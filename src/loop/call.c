@@ -23,9 +23,9 @@ struct call {
     void *arg;
 };
 
-/* A call from another thread, or for one: nobody has a handle of it, and it needs nothing of the loop's. */
-struct letter {
-    struct tusk__handle handle;
+/* A call from another thread, or for one. */
+struct threadsafe_call {
+    struct tusk__letter letter;
     tusk_callback *callback;
     void *arg;
 };
@@ -44,8 +44,7 @@ static void call_free(struct call *call)
     tusk__slab_put(&call->loop->calls, call);
 }
 
-/* Runs a callback of the user; what goes wrong there is reported. */
-static void run_callback(struct tusk_loop *loop, tusk_callback *callback, void *arg)
+void tusk__run_callback(struct tusk_loop *loop, tusk_callback *callback, void *arg)
 {
     unsigned messages = tusk__thread_messages;
     int rc = callback(arg);
@@ -64,7 +63,7 @@ static void run_call(struct tusk__handle *handle)
     struct call *call = call_of(handle);
 
     call->id = 0;
-    run_callback(call->loop, call->callback, call->arg);
+    tusk__run_callback(call->loop, call->callback, call->arg);
     /* Until here it was the current handle, whose context the callback saw. */
     call->loop->current = NULL;
     call_free(call);
@@ -181,6 +180,7 @@ tusk_handle(tusk_loop_call_at)(tusk_loop *loop, double when, tusk_callback *call
 {
     if (!loop || isnan(when))
         return fail(-EINVAL);
+    tusk__loop_clock(loop);
     return call_at_nanoseconds(loop, tusk__loop_deadline(0, when), callback, arg, options);
 }
 
@@ -205,45 +205,57 @@ tusk_handle(tusk_call_at)(double when, tusk_callback *callback, void *arg, const
     return (tusk_loop_call_at)(tusk__running_loop, when, callback, arg, options);
 }
 
-static struct letter *letter_of(struct tusk__handle *handle)
+static struct tusk__letter *letter_of(struct tusk__handle *handle)
 {
-    return container_of(handle, struct letter, handle);
+    return container_of(handle, struct tusk__letter, handle);
 }
 
-static void letter_free(struct letter *letter)
-{
-    tusk__cell_drop(letter->handle.context);
-    tusk__free(letter);
-}
-
-static void run_letter(struct tusk__handle *handle)
+void tusk__letter_run(struct tusk__handle *handle)
 {
     struct tusk_loop *loop = tusk__running_loop;
-    struct letter *letter = letter_of(handle);
 
-    run_callback(loop, letter->callback, letter->arg);
+    letter_of(handle)->open(loop, letter_of(handle));
     loop->current = NULL;
-    letter_free(letter);
+}
+
+void tusk__loop_send(struct tusk_loop *loop, struct tusk__letter *letter)
+{
+    if (tusk__inbox_send(&loop->inbox, &letter->handle))
+        loop->poller.backend->wake(&loop->poller);
+}
+
+static void drop_threadsafe_call(struct tusk__letter *letter)
+{
+    tusk__cell_drop(letter->handle.context);
+    tusk__free(container_of(letter, struct threadsafe_call, letter));
+}
+
+static void open_threadsafe_call(struct tusk_loop *loop, struct tusk__letter *letter)
+{
+    struct threadsafe_call *call = container_of(letter, struct threadsafe_call, letter);
+
+    tusk__run_callback(loop, call->callback, call->arg);
+    drop_threadsafe_call(letter);
 }
 
 int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg)
 {
-    struct letter *letter;
+    struct threadsafe_call *call;
 
     if (!loop || !callback)
         return -EINVAL;
     if (loop->closed)
         return TUSK_LOOP_CLOSED;
-    letter = tusk__alloc(sizeof *letter);
-    if (!letter)
+    call = tusk__alloc(sizeof *call);
+    if (!call)
         return -ENOMEM;
-    letter->handle.run = run_letter;
-    letter->callback = callback;
-    letter->arg = arg;
+    call->letter = (struct tusk__letter){{.run = tusk__letter_run}, open_threadsafe_call, drop_threadsafe_call};
+    call->callback = callback;
+    call->arg = arg;
     if (loop == tusk__running_loop)
-        tusk__loop_push(loop, &letter->handle);
-    else if (tusk__inbox_send(&loop->inbox, &letter->handle))
-        loop->poller.backend->wake(&loop->poller);
+        tusk__loop_push(loop, &call->letter.handle);
+    else
+        tusk__loop_send(loop, &call->letter);
     return 0;
 }
 
@@ -298,8 +310,8 @@ static void close_queue(struct tusk_loop *loop, struct tusk__handle *handle)
 
         if (handle->run == run_call || handle->run == skip_call)
             call_free(call_of(handle));
-        else if (handle->run == run_letter)
-            letter_free(letter_of(handle));
+        else if (handle->run == tusk__letter_run)
+            letter_of(handle)->drop(letter_of(handle));
         else
             loop->hooks->drop(handle);
         handle = next;

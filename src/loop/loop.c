@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -22,9 +24,15 @@ enum { POLL_INTERVAL = 50000, QUICK_TURNS_MAX = 64 };
 
 _Thread_local struct tusk_loop *tusk__running_loop;
 
-int64_t tusk__loop_clock(const struct tusk_loop *loop)
+int64_t tusk__loop_clock(struct tusk_loop *loop)
 {
-    return loop->is_virtual ? loop->now : tusk__clock_ns();
+    loop->seen = loop->is_virtual ? loop->now : tusk__clock_ns();
+    return loop->seen;
+}
+
+static void read_clock(struct tusk_loop *loop)
+{
+    loop->now = tusk__loop_clock(loop);
 }
 
 int64_t tusk__loop_deadline(int64_t from, double seconds)
@@ -45,8 +53,11 @@ void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int
 {
     timer->when = when;
     tusk__wheel_insert(&loop->wheel, timer);
-    /* One that is due already belongs to the very next iteration. */
-    if (when <= loop->now || (!loop->is_virtual && when - loop->now < POLL_INTERVAL))
+    /*
+     * One that is due already belongs to the very next iteration. `now` would not do: a long
+     * callback leaves it behind.
+     */
+    if (when <= loop->seen || (!loop->is_virtual && when - loop->seen < POLL_INTERVAL))
         tusk__loop_attend(loop);
 }
 
@@ -64,7 +75,7 @@ static void init(struct tusk_loop *loop, const struct tusk_loop_options *options
     loop->is_virtual = options && options->clock == TUSK_CLOCK_VIRTUAL;
     loop->debug = (options && options->debug) || environment_says_debug();
     loop->ready_end = &loop->ready;
-    loop->now = loop->is_virtual ? 0 : tusk__clock_ns();
+    read_clock(loop);
     loop->polled_at = loop->now;
     tusk__wheel_init(&loop->wheel, loop->now);
     tusk__calls_open(loop);
@@ -87,6 +98,47 @@ tusk_loop *(tusk_new_event_loop)(const struct tusk_loop_options *options)
     return loop;
 }
 
+struct tusk__extension *tusk__loop_extension(const struct tusk_loop *loop,
+                                             void (*close)(struct tusk_loop *loop, struct tusk__extension *))
+{
+    struct tusk__extension *extension = loop->extensions;
+
+    while (extension && extension->close != close)
+        extension = extension->next;
+    return extension;
+}
+
+void tusk__loop_extend(struct tusk_loop *loop, struct tusk__extension *extension)
+{
+    extension->next = loop->extensions;
+    loop->extensions = extension;
+}
+
+static void close_extensions(struct tusk_loop *loop)
+{
+    for (struct tusk__extension *at = loop->extensions; at; at = at->next)
+        at->close(loop, at);
+}
+
+static void free_extensions(struct tusk_loop *loop)
+{
+    while (loop->extensions) {
+        struct tusk__extension *extension = loop->extensions;
+
+        loop->extensions = extension->next;
+        tusk__free(extension);
+    }
+}
+
+/* Copies of this thread that were made for a task and never given to one. */
+static void drop_copies(struct tusk_loop *loop)
+{
+    struct tusk_exception_context context = {.message = "A tusk_copy was never given to a task"};
+
+    if (tusk__copies_drop() > 0 && loop->debug)
+        tusk__loop_report(loop, &context);
+}
+
 int tusk_loop_close(tusk_loop *loop)
 {
     if (!loop)
@@ -94,9 +146,12 @@ int tusk_loop_close(tusk_loop *loop)
     if (loop->running)
         return TUSK_LOOP_RUNNING;
     loop->closed = true;
+    close_extensions(loop);
     tusk__calls_close(loop);
     if (loop->hooks)
         loop->hooks->close(loop);
+    free_extensions(loop);
+    drop_copies(loop);
     tusk__slab_close(&loop->calls);
     loop->poller.backend->close(&loop->poller);
     tusk__free(loop);
@@ -114,12 +169,6 @@ static void fire_timers(struct tusk_loop *loop)
 {
     if (tusk__wheel_bound(&loop->wheel) <= loop->now)
         tusk__wheel_advance(&loop->wheel, loop->now, push_due, loop);
-}
-
-static void read_clock(struct tusk_loop *loop)
-{
-    if (!loop->is_virtual)
-        loop->now = tusk__clock_ns();
 }
 
 /* What other threads sent becomes ready. */
@@ -162,17 +211,23 @@ static int sleep_until(struct tusk_loop *loop, int64_t deadline)
 }
 
 /* Virtual time jumps to the next timer; without one nothing is left that could happen. */
-static int jump(struct tusk_loop *loop, int64_t until)
+static int jump(struct tusk_loop *loop, int64_t deadline)
 {
-    int64_t bound = tusk__wheel_bound(&loop->wheel);
-
-    if (bound == TUSK__NEVER && until == TUSK__NEVER) {
+    if (deadline == TUSK__NEVER) {
         if (loop->hooks)
             loop->hooks->deadlock(loop);
         return -EDEADLK;
     }
-    loop->now = bound < until ? bound : until;
+    loop->now = deadline;
+    loop->seen = loop->now;
     return 0;
+}
+
+/* Virtual time must not jump now: something goes on outside, or nothing but that which may come from there is left. */
+static bool stands_still(struct tusk_loop *loop, int64_t deadline)
+{
+    return atomic_load(&loop->external) > 0 || (deadline == TUSK__NEVER && loop->listeners > 0) ||
+           tusk__inbox_full(&loop->inbox);
 }
 
 /* Waits until something is ready, but not beyond `until`. */
@@ -182,11 +237,14 @@ static int wait_for_work(struct tusk_loop *loop, int64_t until)
 
     while (rc == 0 && !loop->ready && loop->now < until) {
         int64_t bound = tusk__wheel_bound(&loop->wheel);
+        int64_t deadline = bound < until ? bound : until;
 
-        if (loop->is_virtual)
-            rc = jump(loop, until);
+        if (!loop->is_virtual)
+            rc = sleep_until(loop, deadline);
+        else if (stands_still(loop, deadline))
+            rc = sleep_until(loop, TUSK__NEVER);
         else
-            rc = sleep_until(loop, bound < until ? bound : until);
+            rc = jump(loop, deadline);
         fire_timers(loop);
     }
     return rc;
@@ -267,8 +325,20 @@ static void run_ready(struct tusk_loop *loop)
 
 /* ---- runs ---- */
 
+/* A child process does not run its parent's loop: it may run one of its own. */
+static void forget_in_child(void)
+{
+    tusk__running_loop = NULL;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_in_child);
+}
+
 static int enter(struct tusk_loop *loop)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int rc;
 
     if (!loop)
@@ -277,6 +347,7 @@ static int enter(struct tusk_loop *loop)
         return TUSK_LOOP_CLOSED;
     if (loop->running || tusk__running_loop)
         return TUSK_LOOP_RUNNING;
+    pthread_once(&once, watch_forks);
     tusk__running_loop = loop;
     rc = loop->hooks ? loop->hooks->enter(loop) : 0;
     if (rc < 0) {

@@ -44,6 +44,29 @@ struct tusk__loop_hooks {
     void (*close)(struct tusk_loop *loop);
 };
 
+/*
+ * A callback that goes into the queue as it is, and knows what to do if its loop
+ * closes first: what other threads and the layers beyond tasks send. Nobody has a
+ * handle of it, and it needs nothing of the loop's.
+ */
+struct tusk__letter {
+    struct tusk__handle handle;
+    /* The letter may be freed, or sent again, in there. */
+    void (*open)(struct tusk_loop *loop, struct tusk__letter *letter);
+    /* The loop closes: it will not be opened. */
+    void (*drop)(struct tusk__letter *letter);
+};
+
+/*
+ * What a layer beyond that of tasks adds to a loop. It stands first in a block of
+ * tusk__alloc, which the loop frees at its end.
+ */
+struct tusk__extension {
+    /* The loop closes. Queues and futures are still there; nothing more may be sent afterwards. Names the layer too. */
+    void (*close)(struct tusk_loop *loop, struct tusk__extension *extension);
+    struct tusk__extension *next;
+};
+
 struct tusk_loop {
     /* --- what every step touches --- */
     struct tusk__handle *batch;
@@ -71,11 +94,21 @@ struct tusk_loop {
     /* --- what turns touch --- */
     /* The clock as the last full turn read it; the time itself if it is virtual. */
     int64_t now;
+    /* The clock as anyone read it last. */
+    int64_t seen;
     int64_t polled_at;
     uint32_t quick_turns;
     struct tusk__wheel wheel;
     struct tusk__inbox inbox;
     struct tusk__poller poller;
+    /*
+     * What goes on outside of the loop and will end with a letter: jobs in threads.
+     * Meanwhile a virtual clock stands still. Atomic, for a thread that waits for the loop
+     * itself takes its job out of the count as long.
+     */
+    atomic_size_t external;
+    /* What may send a letter but need not, such as handlers of signals: with any there is no deadlock. */
+    size_t listeners;
 
     /* --- the rest --- */
     struct tusk__slab calls;
@@ -83,6 +116,7 @@ struct tusk_loop {
     uint64_t last_call_id;
     tusk_exception_handler *exception_handler;
     void *exception_handler_arg;
+    struct tusk__extension *extensions;
 };
 
 /* The loop that runs in this thread. */
@@ -153,12 +187,15 @@ static inline void tusk__loop_take(struct tusk_loop *loop, struct tusk__handle *
 }
 
 /* The clock in nanoseconds, as it is now. */
-int64_t tusk__loop_clock(const struct tusk_loop *loop);
+int64_t tusk__loop_clock(struct tusk_loop *loop);
 
 /* seconds from `from`, in nanoseconds; TUSK__FOREVER if that is beyond the horizon. Not for NaN. */
 int64_t tusk__loop_deadline(int64_t from, double seconds);
 
-/* Adds a timer due at `when`. */
+/*
+ * Adds a timer due at `when`. The caller has just read the clock: that tells
+ * whether the timer is due in the next iteration already.
+ */
 void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int64_t when);
 
 /* Removes a timer if it is pending. */
@@ -180,6 +217,22 @@ void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_conte
  * for the rare case that something ends just when it has become ready.
  */
 void tusk__loop_orphan(struct tusk_loop *loop, struct tusk__handle *handle);
+
+/* Runs a callback of the user; what goes wrong there is reported. */
+void tusk__run_callback(struct tusk_loop *loop, tusk_callback *callback, void *arg);
+
+/* What the handle of a letter runs: it is known by this. */
+void tusk__letter_run(struct tusk__handle *handle);
+
+/* Sends a letter, from any thread or from the handler of a signal. */
+void tusk__loop_send(struct tusk_loop *loop, struct tusk__letter *letter);
+
+/* The extension that closes by this function, or NULL. The loop's thread. */
+struct tusk__extension *tusk__loop_extension(const struct tusk_loop *loop,
+                                             void (*close)(struct tusk_loop *loop, struct tusk__extension *));
+
+/* Adds one. */
+void tusk__loop_extend(struct tusk_loop *loop, struct tusk__extension *extension);
 
 /* Makes the slab of calls; frees all calls that are still to run. */
 void tusk__calls_open(struct tusk_loop *loop);

@@ -22,8 +22,28 @@ void tusk_loop_default_exception_handler(tusk_loop *loop, const struct tusk_exce
         fprintf(stderr, ": %s (%s)", tusk_errorname(context->error), tusk_strerror(context->error));
     if (context->error_message)
         fprintf(stderr, ": %s", context->error_message);
+    if (context->where)
+        fprintf(stderr, "; made at %s", context->where);
     fputc('\n', stderr);
     funlockfile(stderr);
+}
+
+/*
+ * Calls the program's handler. A light handle that reports has no context, so the
+ * thread's is current meanwhile.
+ */
+static int call_handler(struct tusk_loop *loop, const struct tusk_exception_context *context)
+{
+    struct tusk_loop *running = tusk__running_loop;
+    struct tusk__handle *current = running ? running->current : NULL;
+    int rc;
+
+    if (!current || !tusk__handle_is_light(current))
+        return loop->exception_handler(loop, context, loop->exception_handler_arg);
+    running->current = NULL;
+    rc = loop->exception_handler(loop, context, loop->exception_handler_arg);
+    running->current = current;
+    return rc;
 }
 
 void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_context *context)
@@ -34,7 +54,7 @@ void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_conte
         tusk_loop_default_exception_handler(loop, context);
         return;
     }
-    failed.error = loop->exception_handler(loop, context, loop->exception_handler_arg);
+    failed.error = call_handler(loop, context);
     if (failed.error >= 0)
         return;
     tusk_loop_default_exception_handler(loop, &failed);

@@ -33,7 +33,10 @@ enum { TUSK__WHEEL_BITS = 6, TUSK__WHEEL_SLOTS = 64, TUSK__WHEEL_LEVELS = 11 };
 #define TUSK__NEVER INT64_MAX
 /* The deadline of a timer that never fires, but can be cancelled like others. */
 #define TUSK__FOREVER (INT64_MAX - 1)
-/* 255 years: where the very last slot begins. Deadlines from here on count as none, and no clock goes beyond. */
+/*
+ * 255 years: where the very last slot begins. Deadlines from here on count as
+ * none, and no clock goes beyond.
+ */
 #define TUSK__HORIZON ((int64_t)7 << 60)
 
 struct tusk__timer {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "task/callback.h"
+#include "task/gather.h"
 #include "task/task.h"
 
 /* How many freed futures debug mode remembers: a wrong use mostly follows soon. */
@@ -62,6 +63,7 @@ static void report(const struct tusk_future *future, const char *message)
         .error = future->result < 0 ? future->result : 0,
         .error_message = future->text ? future->text->text : NULL,
         .future = (struct tusk_future *)future,
+        .where = future->where,
     };
 
     if (future->kind == TUSK__TASK) {
@@ -107,6 +109,8 @@ static void clear(struct tusk_future *future)
     tusk__text_release(future->text);
     if (future->kind == TUSK__TASK)
         tusk__task_clear(tusk__task_of(future));
+    else if (future->kind == TUSK__GATHER)
+        tusk__gather_clear(future);
     future->state = TUSK__FREED;
 }
 
@@ -173,7 +177,7 @@ int tusk__future_misused(const struct tusk_future *future)
     struct tusk_exception_context context = {
         .message = "A reference was used after it had been handed on or released",
         .error = TUSK_RELEASED,
-        .error_message = future->where,
+        .where = future->where,
     };
 
     if (future->loop->debug)
@@ -213,28 +217,6 @@ bool tusk__future_remove(struct tusk_future *future, const struct tusk__handle *
         return true;
     }
     return false;
-}
-
-static bool cancel_plain(struct tusk_future *future, struct tusk__text *text)
-{
-    tusk__future_retrieved(future);
-    if (!tusk__future_pending(future))
-        return false;
-    tusk__text_put(&future->text, tusk__text_retain(text));
-    tusk__future_finish(future, TUSK__CANCELLED, -ECANCELED);
-    return true;
-}
-
-bool tusk__future_cancel(struct tusk_future *future, struct tusk__text *text)
-{
-    switch (future->kind) {
-    case TUSK__TASK:
-        return tusk__task_cancel(tusk__task_of(future), text);
-    case TUSK__GATHER:
-        return tusk__gather_cancel(future, text);
-    default:
-        return cancel_plain(future, text);
-    }
 }
 
 bool(tusk_future_cancel)(tusk_future *future, const struct tusk_cancel_options *options)

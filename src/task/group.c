@@ -122,7 +122,7 @@ static void keep_failure(struct group *group, struct child *child)
 static void cancel_parent(struct group *group)
 {
     group->parent_cancel_requested = true;
-    tusk__task_cancel(group->parent, NULL);
+    tusk__future_cancel(&group->parent->future, NULL);
 }
 
 /* What asyncio's done callback of a child does. */
@@ -301,7 +301,7 @@ static int fail(struct group *group, struct tusk__text *body_error)
     tusk__text_put(&parent->text, collect(group, body_error));
     if (group->parent->cancels > 0) {
         tusk_task_uncancel(parent);
-        tusk__task_cancel(group->parent, NULL);
+        tusk__future_cancel(&group->parent->future, NULL);
     }
     return TUSK_EXCEPTION_GROUP;
 }

@@ -1,10 +1,10 @@
 /*
- * Runs: a loop until a future is done, and a program from its first coroutine
- * to its end.
+ * Runs: a loop until a future is done, and what becomes of the tasks that are
+ * left when a program's run ends.
  */
-#include <errno.h>
+#include "task/run.h"
 
-#include <tusk/run.h>
+#include <errno.h>
 
 #include "base/error.h"
 #include "task/task.h"
@@ -14,11 +14,26 @@
 struct until_done {
     struct tusk__handle handle;
     struct tusk_loop *loop;
+    bool called;
 };
 
 static void stop(struct tusk__handle *handle)
 {
-    tusk_loop_stop(container_of(handle, struct until_done, handle)->loop);
+    struct until_done *until = container_of(handle, struct until_done, handle);
+
+    until->called = true;
+    tusk_loop_stop(until->loop);
+}
+
+/* Takes the handle out of wherever it still is: the loop may have been stopped by others. */
+static void withdraw(struct until_done *until, struct tusk_future *future)
+{
+    if (until->called)
+        return;
+    if (tusk__future_pending(future))
+        tusk__future_remove(future, &until->handle);
+    else
+        tusk__loop_orphan(until->loop, &until->handle);
 }
 
 static int await_failed_creation(void)
@@ -34,6 +49,8 @@ static int check(struct tusk_loop *loop, struct tusk_future *future)
         return await_failed_creation();
     if (future->state == TUSK__FREED)
         return tusk__future_misused(future);
+    if (loop->running || tusk__running_loop)
+        return TUSK_LOOP_RUNNING;
     return future->loop == loop ? 0 : TUSK_OTHER_LOOP;
 }
 
@@ -63,21 +80,16 @@ int tusk_loop_run_until_complete(tusk_loop *loop, tusk_future *future)
     else
         tusk__loop_push(loop, &until.handle);
     rc = tusk__loop_run(loop);
-    if (tusk__future_pending(future))
-        tusk__future_remove(future, &until.handle);
+    withdraw(&until, future);
     rc = outcome(future, rc);
     tusk__future_release(future);
     return rc;
 }
 
-/* ---- a program ---- */
+/* ---- the end of a program ---- */
 
-/*
- * How many iterations asyncio's run still makes at the end, in which tasks that
- * outlived their cancel get that much further: two for the gather that waited
- * for the cancelled ones, two each for its shutdowns of generators and of threads.
- */
-enum { AFTER_CANCELLED = 2, AFTER_ALL = 4 };
+/* The last iterations of the gather in which asyncio waits for what it cancelled: who outlived his cancel gets as far. */
+enum { AFTER_CANCELLED = 2 };
 
 static void report_late_error(struct tusk_future *task)
 {
@@ -88,6 +100,7 @@ static void report_late_error(struct tusk_future *task)
         .error_message = task->text ? task->text->text : NULL,
         .future = task,
         .task_name = name,
+        .where = task->where,
     };
 
     tusk__future_describe(task, name, sizeof name);
@@ -101,18 +114,19 @@ static void cancel_all(struct tusk__tasks *tasks)
         at->leftover = at->kind == TUSK__TASK && tusk__future_pending(at);
         if (at->leftover)
             at->references++;
+        at->gather_index = 0;
     }
     for (struct tusk_future *at = tasks->oldest; at; at = at->newer)
         if (at->leftover)
-            tusk__future_cancel(at, NULL);
+            tusk__future_cancel_in_round(at);
 }
 
-static bool any_pending(const struct tusk__tasks *tasks)
+/* The first from here on that was cancelled and has not ended. Each has a reference, so the list stays as it is. */
+static struct tusk_future *first_pending(struct tusk_future *at)
 {
-    for (struct tusk_future *at = tasks->oldest; at; at = at->newer)
-        if (at->leftover && tusk__future_pending(at))
-            return true;
-    return false;
+    while (at && !(at->leftover && tusk__future_pending(at)))
+        at = at->newer;
+    return at;
 }
 
 /* Takes the marks and references back, and tells of the errors that came instead of an end. */
@@ -136,58 +150,25 @@ static void settle(struct tusk__tasks *tasks)
     }
 }
 
-static void iterate(struct tusk_loop *loop, int count)
+void tusk__run_iterate(struct tusk_loop *loop, int count)
 {
     while (count-- > 0 && tusk_loop_run_once(loop, 0) == 0)
         ;
 }
 
-static void finish_leftovers(struct tusk_loop *loop)
+void tusk__run_finish_tasks(struct tusk_loop *loop)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(loop);
-    int rc = 0;
+    struct tusk_future *at;
 
+    if (!tasks || tasks->pending == 0)
+        return;
     cancel_all(tasks);
-    while (rc == 0 && any_pending(tasks))
-        rc = tusk_loop_run_once(loop, -1);
-    iterate(loop, AFTER_CANCELLED);
+    at = first_pending(tasks->oldest);
+    while (at && tusk_loop_run_once(loop, -1) == 0)
+        at = first_pending(at);
+    tusk__run_iterate(loop, AFTER_CANCELLED);
     settle(tasks);
-}
-
-static void finish_run(struct tusk_loop *loop)
-{
-    if (loop->tasks && tusk__tasks_of(loop)->pending > 0)
-        finish_leftovers(loop);
-    iterate(loop, AFTER_ALL);
-    tusk_loop_close(loop);
-}
-
-static struct tusk_loop *make_loop(const struct tusk_run_options *options)
-{
-    struct tusk_loop_options loop_options = {0};
-
-    if (options) {
-        loop_options.clock = options->clock;
-        loop_options.debug = options->debug;
-        loop_options.poller = options->poller;
-    }
-    return (tusk_new_event_loop)(&loop_options);
-}
-
-int(tusk_run)(tusk_coro *coro, void *arg, const struct tusk_run_options *options)
-{
-    struct tusk_task_options task_options = {.stack_size = options ? options->stack_size : 0};
-    struct tusk_loop *loop;
-    int rc;
-
-    if (tusk__running_loop)
-        return TUSK_LOOP_RUNNING;
-    loop = make_loop(options);
-    if (!loop)
-        return tusk_last_error();
-    rc = tusk_loop_run_until_complete(loop, (tusk_loop_create_task)(loop, coro, arg, &task_options));
-    finish_run(loop);
-    return rc;
 }
 
 const char *tusk_version(void)

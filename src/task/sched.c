@@ -23,10 +23,12 @@
 /*
  * What runs next, if a task can go on with it here: a task, its handle already
  * taken. NULL: the loop must go on, to make a full turn, to run a callback of the
- * user, or to watch each step in debug mode. Light handles are run on the way.
+ * user, or to watch each step in debug mode. Light handles are run on the way,
+ * on the stack of `here`.
  */
-static struct tusk__task *next_task(struct tusk_loop *loop)
+static struct tusk__task *next_task(struct tusk__tasks *tasks, struct tusk__coro *here)
 {
+    struct tusk_loop *loop = tasks->loop;
     struct tusk__handle *handle;
 
     if (loop->debug)
@@ -39,7 +41,9 @@ static struct tusk__task *next_task(struct tusk_loop *loop)
         if (!tusk__handle_is_light(handle))
             return NULL;
         tusk__loop_take(loop, handle);
+        tasks->between = here;
         handle->run(handle);
+        tasks->between = NULL;
     }
     return NULL;
 }
@@ -56,11 +60,15 @@ TUSK__ALWAYS_INLINE struct tusk__task *next_task_quickly(struct tusk_loop *loop)
 }
 
 /* Ends a task that has not started. */
-static TUSK__NOINLINE bool refuse(struct tusk__task *task, int code, const char *reason)
+static TUSK__NOINLINE bool refuse(struct tusk__task *task, struct tusk__coro *here, int code, const char *reason)
 {
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+
+    tasks->between = here;
     if (reason)
         tusk__text_put(&task->future.text, tusk__text_copy(code, reason));
     tusk__task_finish_unstarted(task, code);
+    tasks->between = NULL;
     return false;
 }
 
@@ -68,17 +76,17 @@ static TUSK__NOINLINE bool refuse(struct tusk__task *task, int code, const char 
  * Makes a task that has not started ready to start: gives it a stack. False if
  * there is nothing to start, for it was cancelled or there is no stack: it has ended then.
  */
-TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *task)
+TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *task, struct tusk__coro *here)
 {
     if (unlikely(task->must_cancel))
-        return refuse(task, -ECANCELED, NULL);
+        return refuse(task, here, -ECANCELED, NULL);
     if (likely(task->stack_size == 0 && tasks->spare)) {
         task->place.stack = tasks->spare;
         tasks->spare = NULL;
         return true;
     }
     if (unlikely(tusk__pool_get(&tasks->pool, task->stack_size, &task->place.stack) < 0))
-        return refuse(task, -ENOMEM, tusk__pool_reason(&tasks->pool));
+        return refuse(task, here, -ENOMEM, tusk__pool_reason(&tasks->pool));
     return true;
 }
 
@@ -119,8 +127,8 @@ static TUSK__NOINLINE void suspend_slowly(struct tusk__task *task)
         return;
     }
     do
-        next = next_task(tasks->loop);
-    while (next && !tusk__task_started(next) && !prepare(tasks, next));
+        next = next_task(tasks, &task->place);
+    while (next && !tusk__task_started(next) && !prepare(tasks, next, &task->place));
     if (!next)
         tusk__coro_switch(&task->place, &tasks->home);
     else if (next != task)
@@ -136,7 +144,7 @@ TUSK__ALWAYS_INLINE void suspend(struct tusk__task *task)
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
     struct tusk__task *next = unlikely(task->eager != NULL) ? NULL : next_task_quickly(tasks->loop);
 
-    if (unlikely(!next || (!tusk__task_started(next) && !prepare(tasks, next))))
+    if (unlikely(!next || (!tusk__task_started(next) && !prepare(tasks, next, &task->place))))
         suspend_slowly(task);
     else if (next != task)
         go_on_with(task, next);
@@ -198,9 +206,48 @@ static bool prepare_here(struct tusk__tasks *tasks, struct tusk__task *task, str
 {
     if (unlikely(task->must_cancel || task->stack_size != 0 ||
                  tusk__stack_size(self->stack) != TUSK_STACK_DEFAULT))
-        return prepare(tasks, task);
+        return prepare(tasks, task, self);
     task->place.stack = self->stack;
     return true;
+}
+
+/*
+ * A pinned task's coroutine has returned. Its frames are dead, but others may
+ * still have pointers to them: from here on nothing may run on this stack, so the
+ * task is finished at home. Inline, for a call would write there.
+ */
+_Noreturn TUSK__ALWAYS_INLINE void leave_pinned(struct tusk__tasks *tasks, struct tusk__coro *self,
+                                                struct tusk__task *task, int rc)
+{
+    tasks->ended = task;
+    tasks->ended_rc = rc;
+    tusk__coro_leave(self, &tasks->home);
+}
+
+/* The other half, at home. The stack stays until tusk__tasks_unpin. */
+static void finish_pinned(struct tusk__tasks *tasks)
+{
+    struct tusk__task *task = tasks->ended;
+
+    tasks->ended = NULL;
+    tasks->pinned = task->place.stack;
+    tusk__task_finish(task, tasks->ended_rc);
+}
+
+void tusk__tasks_unpin(struct tusk__tasks *tasks)
+{
+    if (tasks->pinned)
+        tusk__pool_put(&tasks->pool, tasks->pinned);
+    tasks->pinned = NULL;
+}
+
+/* Keeps what worker writes when a pinned coroutine has returned out of that coroutine's frame. */
+static TUSK__NOINLINE int call_pinned(struct tusk__task *task)
+{
+    volatile char gap[256];
+
+    gap[0] = 0;
+    return task->coro(task->arg) + gap[0];
 }
 
 /* Runs tasks on one stack, one after the other, until one comes that has a stack of its own. */
@@ -213,16 +260,21 @@ static void worker(void *arg)
 
     tusk__coro_arrived(&task->place);
     for (;;) {
-        int rc = task->coro(task->arg);
+        int rc;
 
+        if (unlikely(task->pinned))
+            leave_pinned(tasks, &self, task, call_pinned(task));
+        rc = task->coro(task->arg);
         eager = task->eager;
+        tasks->between = &self;
         tusk__task_finish(task, rc);
+        tasks->between = NULL;
         if (unlikely(eager))
             leave_to_creator(tasks, &self, eager);
         do {
             task = next_task_quickly(tasks->loop);
             if (unlikely(!task))
-                task = next_task(tasks->loop);
+                task = next_task(tasks, &self);
         } while (task && !tusk__task_started(task) && !prepare_here(tasks, task, &self));
         if (!task)
             leave_to(tasks, &self, &tasks->home);
@@ -240,25 +292,30 @@ void tusk__task_step(struct tusk__handle *handle)
     struct tusk__task *task = tusk__task_of_handle(handle);
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
 
-    if (!tusk__task_started(task) && !prepare(tasks, task))
+    if (!tusk__task_started(task) && !prepare(tasks, task, NULL))
         return;
     if (is_fresh(task))
         tusk__coro_start(&tasks->home, &task->place, worker, task);
     else
         tusk__coro_switch(&tasks->home, &task->place);
+    if (unlikely(tasks->ended != NULL))
+        finish_pinned(tasks);
 }
 
 void tusk__task_start_eagerly(struct tusk__tasks *tasks, struct tusk__task *task)
 {
     struct tusk_loop *loop = tasks->loop;
     struct tusk__task *creator = tusk__running_task();
+    struct tusk__coro *here = tasks->between ? tasks->between : &tasks->home;
     struct tusk__eager eager = {
-        .creator = creator ? &creator->place : &tasks->home,
+        .creator = creator ? &creator->place : here,
         .creator_handle = loop->current,
     };
 
-    if (!prepare(tasks, task))
+    if (!prepare(tasks, task, tasks->between)) {
+        loop->current = eager.creator_handle;
         return;
+    }
     task->eager = &eager;
     loop->current = &task->future.handle;
     tusk__coro_start(eager.creator, &task->place, worker, task);

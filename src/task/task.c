@@ -160,6 +160,11 @@ tusk_task *(tusk_ensure_future)(tusk_coro *coro, void *arg, const struct tusk_ta
     return (tusk_create_task)(coro, arg, options);
 }
 
+void *(tusk_copy)(const void *data, size_t size)
+{
+    return tusk__copy_make(data, size);
+}
+
 /* ---- ending ---- */
 
 static void forget_arg(struct tusk__task *task)
@@ -176,6 +181,32 @@ static void keep_text(struct tusk_future *future, int rc)
         tusk__text_put(&future->text, NULL);
 }
 
+/*
+ * Debug mode: the task's stack goes, and another task that is not done was given a pointer
+ * into it. Only the argument itself is known, not what it points to.
+ */
+static void report_pointers_into(struct tusk__task *task)
+{
+    const struct tusk__stack *stack = task->place.stack;
+    char name[128];
+    char other[128];
+    char message[384];
+    struct tusk_exception_context context = {.message = message, .future = &task->future, .task_name = name};
+
+    tusk__future_describe(&task->future, name, sizeof name);
+    for (struct tusk_future *at = tusk__tasks_of(task->future.loop)->oldest; at; at = at->newer) {
+        const char *arg = at->kind == TUSK__TASK ? tusk__task_of(at)->arg : NULL;
+
+        if (at == &task->future || !tusk__future_pending(at) || arg < stack->low || arg >= stack->low + stack->size)
+            continue;
+        tusk__future_describe(at, other, sizeof other);
+        snprintf(message, sizeof message,
+                 "Task ended while task '%s' has a pointer into its stack; await it, or give it a tusk_copy", other);
+        context.where = at->where;
+        tusk__loop_report(at->loop, &context);
+    }
+}
+
 void tusk__task_finish_slowly(struct tusk__task *task, int rc)
 {
     struct tusk_future *future = &task->future;
@@ -184,6 +215,8 @@ void tusk__task_finish_slowly(struct tusk__task *task, int rc)
     /* It cancelled itself and then returned as if nothing had been: the cancel wins. Over an error it does not. */
     if (unlikely(task->must_cancel && rc >= 0))
         rc = tusk__resumed_cancelled(task, rc);
+    if (future->loop->debug && !task->pinned && task->place.stack)
+        report_pointers_into(task);
     if (rc == -ECANCELED)
         state = TUSK__CANCELLED;
     if (unlikely(future->text != NULL))
@@ -313,7 +346,7 @@ size_t tusk_all_tasks(tusk_task **ret_tasks, size_t capacity)
 
     if (!loop || !loop->tasks)
         return 0;
-    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at && count < capacity; at = at->newer)
+    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at && ret_tasks && count < capacity; at = at->newer)
         if (at->kind == TUSK__TASK && tusk__future_pending(at))
             ret_tasks[count++] = at;
     return tusk__tasks_of(loop)->pending;

@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "coro/coro.h"
 #include "coro/pool.h"
-#include "task/copy.h"
+#include "base/copy.h"
 #include "task/future.h"
 
 struct tusk__wait;
@@ -66,6 +66,8 @@ struct tusk__task {
     uint32_t stack_size;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
+    /* The main task of a run: its stack stays as it is when it has ended. */
+    bool pinned;
 };
 
 /* What tasks add to a loop. */
@@ -82,6 +84,16 @@ struct tusk__tasks {
     struct tusk__stack *spare;
     /* The loop's own place, while tasks run. */
     struct tusk__coro home;
+    /*
+     * Whose stack it is on which tusk's own code runs between two tasks, which may call an
+     * exception handler. NULL: home.
+     */
+    struct tusk__coro *between;
+    /* A pinned task whose coroutine has returned this, and that is to be finished at home. */
+    struct tusk__task *ended;
+    int ended_rc;
+    /* The stack of the pinned task that was finished. */
+    struct tusk__stack *pinned;
     /* All live futures. */
     struct tusk_future *oldest;
     struct tusk_future *newest;
@@ -191,7 +203,7 @@ static inline void tusk__task_finish(struct tusk__task *task, int rc)
 {
     struct tusk_future *future = &task->future;
 
-    if (unlikely(rc < 0 || task->must_cancel || future->owns_arg || future->text)) {
+    if (unlikely(rc < 0 || task->must_cancel || future->owns_arg || future->text || future->loop->debug)) {
         tusk__task_finish_slowly(task, rc);
         return;
     }
@@ -205,7 +217,8 @@ static inline void tusk__task_finish(struct tusk__task *task, int rc)
 /* Ends a task that has not started and never will. */
 void tusk__task_finish_unstarted(struct tusk__task *task, int rc);
 
-bool tusk__task_cancel(struct tusk__task *task, struct tusk__text *text);
+/* Lets the stack of a pinned task go, when no task is left that could look at it. */
+void tusk__tasks_unpin(struct tusk__tasks *tasks);
 
 /* Frees what belongs to the task alone. */
 void tusk__task_clear(struct tusk__task *task);
@@ -216,13 +229,21 @@ static inline bool tusk__task_is_clear(const struct tusk__task *task)
     return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name | task->future.owns_arg);
 }
 
-/* The task that `wait` awaits, if it is an await of a task that is not done. */
-struct tusk__task *tusk__awaited_task(const struct tusk__wait *wait);
+/* The future that `wait` awaits, or NULL if it is no await. */
+struct tusk_future *tusk__awaited(const struct tusk__wait *wait);
 
 /* Ends the await of a task by hand, for a ring of tasks that await each other. */
 void tusk__await_abandon(struct tusk__task *task);
 
-bool tusk__gather_cancel(struct tusk_future *future, struct tusk__text *text);
+/*
+ * The end of a run asks every task once. In a chain of a hundred thousand, each
+ * of which awaits the next, that would be five thousand million steps: of a
+ * task that was asked TUSK__ENOUGH times already in this round, the rest of the chain was too.
+ * gather_index counts, from zero.
+ */
+enum { TUSK__ENOUGH = 100 };
+void tusk__future_cancel_in_round(struct tusk_future *future);
+
 
 /* Writes the task's name, or what kind of future it is. Allocates nothing. */
 void tusk__future_describe(const struct tusk_future *future, char *text, size_t size);

@@ -80,16 +80,6 @@ static void free_quarantine(struct tusk__tasks *tasks)
     }
 }
 
-static void report_copies(struct tusk_loop *loop, size_t count)
-{
-    struct tusk_exception_context context = {
-        .message = "A tusk_copy was never given to a task",
-    };
-
-    if (count > 0 && loop->debug)
-        tusk__loop_report(loop, &context);
-}
-
 static void close(struct tusk_loop *loop)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(loop);
@@ -99,7 +89,6 @@ static void close(struct tusk_loop *loop)
         tusk__callbacks_free(at);
     while (tasks->oldest)
         tusk__future_destroy(tasks->oldest);
-    report_copies(loop, tusk__copies_drop());
     free_quarantine(tasks);
     tusk__pool_close(&tasks->pool);
     tusk__slab_close(&tasks->callbacks);

@@ -36,7 +36,7 @@ static void expire(struct tusk__handle *handle)
 
     scope->scheduled = false;
     scope->state = EXPIRING;
-    tusk__task_cancel(scope->task, NULL);
+    tusk__future_cancel(&scope->task->future, NULL);
 }
 
 static void unschedule(struct scope *scope)

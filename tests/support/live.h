@@ -85,7 +85,8 @@ static inline int live_count(int full, int slow)
 static inline uint64_t live_seed(void)
 {
     const char *given = getenv("TUSK_TEST_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)tusk__clock_ns() ^ (uint64_t)time(NULL) << 32;
+    uint64_t seed =
+        given ? strtoull(given, NULL, 0) : (uint64_t)tusk__clock_ns() ^ (uint64_t)time(NULL) << 32;
 
     printf("TUSK_TEST_SEED=%llu\n", (unsigned long long)seed);
     fflush(stdout);

@@ -1,0 +1,274 @@
+/*
+ * Locks and what else tasks use to wait for each other: Lock, Event, Condition,
+ * Semaphore, BoundedSemaphore, Barrier.
+ *
+ *     static tusk_lock lock = TUSK_LOCK_INIT;
+ *
+ *     static int withdraw(void *arg)
+ *     {
+ *         struct account *account = arg;
+ *
+ *         tusk_lock_scope(&lock);               // released on every way out of the block
+ *         tusk_try(check(account));
+ *         return pay(account);
+ *     }
+ *
+ * They are plain structs, ready by an initializer, and most also when zeroed. They own
+ * nothing: there is nothing to free. Do not move one while somebody waits. Their fields are tusk's.
+ *
+ * They are for tasks of one loop, in one thread. Who waits stands in the struct until he
+ * runs again; a loop that is closed while tasks wait leaves the struct unusable, until it is
+ * initialized again.
+ *
+ * What suspends is for tasks only and returns TUSK_NOT_IN_TASK elsewhere, also when
+ * it would not have to wait; TUSK_OTHER_LOOP if tasks of another loop are waiting; and
+ * -ECANCELED if the task was cancelled while it waited: then it holds nothing
+ * (but see tusk_condition_wait()). What does not suspend may also be called in callbacks.
+ */
+#ifndef TUSK_SYNC_H
+#define TUSK_SYNC_H
+
+#include <tusk/task.h>
+
+TUSK_BEGIN_DECLS
+
+struct tusk__waiter;
+
+/* Who waits for something, first come first. All of it is tusk's. */
+struct tusk__waiters {
+    struct tusk__waiter *first;
+    struct tusk__waiter *last;
+    /* The first that has been neither woken nor cancelled. */
+    struct tusk__waiter *waiting;
+    /* How many have not been cancelled. */
+    size_t live;
+};
+
+#define TUSK__WAITERS_INIT {NULL, NULL, NULL, 0}
+
+/* ---- Lock ---- */
+
+/* A lock: one task at a time. Unlocked when zeroed. It is fair, and not reentrant. */
+typedef struct tusk_lock {
+    struct tusk__waiters waiters_;
+    bool locked_;
+} tusk_lock;
+
+#define TUSK_LOCK_INIT {TUSK__WAITERS_INIT, false}
+
+/*
+ * Waits until the lock is free and it is this task's turn, and takes it. Returns
+ * 0 or an error. Suspends, unless it is free and nobody waits.
+ */
+TUSK_API TUSK_MUST_CHECK int tusk_lock_acquire(tusk_lock *lock);
+
+/*
+ * Unlocks it and wakes the first who waits; any task may do that. Returns 0, or
+ * TUSK_INVALID_STATE if it is not locked. Does not suspend.
+ */
+TUSK_API int tusk_lock_release(tusk_lock *lock);
+
+/* True if a task has it. Does not suspend. */
+TUSK_API bool tusk_lock_locked(const tusk_lock *lock);
+
+/* ---- Event ---- */
+
+/* A flag to wait for. Not set when zeroed. */
+typedef struct tusk_event {
+    struct tusk__waiters waiters_;
+    bool set_;
+} tusk_event;
+
+#define TUSK_EVENT_INIT {TUSK__WAITERS_INIT, false}
+
+/* Waits until the event is set. Returns 0 or an error. Suspends, unless it is set. */
+TUSK_API TUSK_MUST_CHECK int tusk_event_wait(tusk_event *event);
+
+/*
+ * Sets it: all who wait go on, in the order in which they came, also if it is cleared before
+ * they run. Does not suspend.
+ */
+TUSK_API void tusk_event_set(tusk_event *event);
+
+/* Who waits from now on waits for the next set. Does not suspend. */
+TUSK_API void tusk_event_clear(tusk_event *event);
+
+/* Does not suspend. */
+TUSK_API bool tusk_event_is_set(const tusk_event *event);
+
+/* ---- Condition ---- */
+
+/*
+ * A condition: a lock, and a way to wait for a change of what the lock guards.
+ * It has a lock of its own, as when zeroed, or shares one by TUSK_CONDITION_INIT_WITH(&lock).
+ */
+typedef struct tusk_condition {
+    struct tusk__waiters waiters_;
+    tusk_lock own_lock_;
+    /* NULL: its own. */
+    tusk_lock *lock_;
+} tusk_condition;
+
+#define TUSK_CONDITION_INIT_WITH(lock) {TUSK__WAITERS_INIT, TUSK_LOCK_INIT, lock}
+#define TUSK_CONDITION_INIT TUSK_CONDITION_INIT_WITH(NULL)
+
+/* 0: wait on; positive: true; negative: an error. Must not suspend. */
+typedef int tusk_predicate(void *arg);
+
+/* Those of its lock. */
+TUSK_API TUSK_MUST_CHECK int tusk_condition_acquire(tusk_condition *condition);
+TUSK_API int tusk_condition_release(tusk_condition *condition);
+TUSK_API bool tusk_condition_locked(const tusk_condition *condition);
+
+/*
+ * Releases the lock, waits to be notified, and takes the lock again. On return this task
+ * has the lock, also with -ECANCELED, however often it was cancelled meanwhile. It may return 0
+ * although nothing has changed: look again. Returns 0 or an error; TUSK_INVALID_STATE
+ * if the lock is not locked. Suspends.
+ */
+TUSK_API TUSK_MUST_CHECK int tusk_condition_wait(tusk_condition *condition);
+
+/*
+ * Waits until predicate(arg) is not 0, and returns what it is. The predicate runs with the lock
+ * held. Otherwise as tusk_condition_wait(). Suspends, unless it is true at once.
+ */
+TUSK_API TUSK_MUST_CHECK int tusk_condition_wait_for(tusk_condition *condition, tusk_predicate *predicate,
+                                                     void *arg);
+
+/*
+ * Wakes the first n who wait, or all there are. They go on when they get the lock, which this
+ * leaves alone. Returns 0, or TUSK_INVALID_STATE if the lock is not locked. Does not suspend.
+ */
+TUSK_API int tusk_condition_notify(tusk_condition *condition, size_t n);
+
+/* The same for all. */
+TUSK_API int tusk_condition_notify_all(tusk_condition *condition);
+
+/* ---- Semaphore ---- */
+
+/* A counter of permits: acquire takes one, release gives one. When zeroed it has none. */
+typedef struct tusk_semaphore {
+    struct tusk__waiters waiters_;
+    int64_t value_;
+} tusk_semaphore;
+
+/* The value must not be negative: the calls return -EINVAL then. */
+#define TUSK_SEMAPHORE_INIT(value) {TUSK__WAITERS_INIT, value}
+
+/* Waits for a permit and takes it. Returns 0 or an error. Suspends, unless there is one and nobody waits. */
+TUSK_API TUSK_MUST_CHECK int tusk_semaphore_acquire(tusk_semaphore *semaphore);
+
+/*
+ * Gives a permit back, or a new one. It is reserved for the first who waits, and so
+ * nobody can come before him. Returns 0 or -EINVAL. Does not suspend.
+ */
+TUSK_API int tusk_semaphore_release(tusk_semaphore *semaphore);
+
+/* True if an acquire would have to wait: there is no permit, or somebody is waiting. Does not suspend. */
+TUSK_API bool tusk_semaphore_locked(const tusk_semaphore *semaphore);
+
+/* A semaphore that never has more permits than at first. When zeroed it has none, ever. */
+typedef struct tusk_bounded_semaphore {
+    tusk_semaphore semaphore_;
+    int64_t bound_;
+} tusk_bounded_semaphore;
+
+#define TUSK_BOUNDED_SEMAPHORE_INIT(value) {TUSK_SEMAPHORE_INIT(value), value}
+
+/* As of a semaphore; releasing too often is -EINVAL. */
+TUSK_API TUSK_MUST_CHECK int tusk_bounded_semaphore_acquire(tusk_bounded_semaphore *semaphore);
+TUSK_API int tusk_bounded_semaphore_release(tusk_bounded_semaphore *semaphore);
+TUSK_API bool tusk_bounded_semaphore_locked(const tusk_bounded_semaphore *semaphore);
+
+/* ---- Barrier ---- */
+
+/* A place where tasks wait for each other: as many as there are parties. Not usable when zeroed. */
+typedef struct tusk_barrier {
+    tusk_condition condition_;
+    size_t parties_;
+    /* How many are between their arrival and their leaving. */
+    size_t count_;
+    int state_;
+} tusk_barrier;
+
+/* At least one party: the calls return -EINVAL otherwise. */
+#define TUSK_BARRIER_INIT(parties) {TUSK_CONDITION_INIT, parties, 0, 0}
+
+/*
+ * Waits until all parties have come. Returns a number from 0 to parties - 1,
+ * another one for each; -EINVAL; -ECANCELED, and the barrier waits for another party instead;
+ * TUSK_BROKEN_BARRIER if it is broken, or is reset while this task waits. Who comes while the last
+ * ones are still leaving waits until they have. Suspends; the last party does
+ * not, unless others wait for the barrier's own lock.
+ */
+TUSK_API TUSK_MUST_CHECK int tusk_barrier_wait(tusk_barrier *barrier);
+
+/*
+ * Makes it as new: those who wait get TUSK_BROKEN_BARRIER. Returns 0 or
+ * an error, with nothing changed. Suspends while others leave.
+ */
+TUSK_API TUSK_MUST_CHECK int tusk_barrier_reset(tusk_barrier *barrier);
+
+/* Breaks it, until a reset: all who wait, or will, get TUSK_BROKEN_BARRIER. Otherwise as tusk_barrier_reset(). */
+TUSK_API TUSK_MUST_CHECK int tusk_barrier_abort(tusk_barrier *barrier);
+
+/* How many parties it takes. Does not suspend. */
+TUSK_API size_t tusk_barrier_parties(const tusk_barrier *barrier);
+
+/* How many wait for the others now; 0 while they leave. Does not suspend. */
+TUSK_API size_t tusk_barrier_n_waiting(const tusk_barrier *barrier);
+
+/* Does not suspend. */
+TUSK_API bool tusk_barrier_broken(const tusk_barrier *barrier);
+
+/* ---- scopes ---- */
+
+#ifndef __cplusplus
+/*
+ * asyncio's "async with", as a declaration: acquires, and releases on every way out of
+ * the block (return, goto, break, its end). If the acquire fails, the function that it
+ * stands in returns the code, as with tusk_try(). Not for functions that do not return int.
+ *
+ *     tusk_lock_scope(&lock);
+ */
+#define tusk_lock_scope(lock) TUSK__SCOPE(tusk_lock, lock)
+#define tusk_condition_scope(condition) TUSK__SCOPE(tusk_condition, condition)
+#define tusk_semaphore_scope(semaphore) TUSK__SCOPE(tusk_semaphore, semaphore)
+#define tusk_bounded_semaphore_scope(semaphore) TUSK__SCOPE(tusk_bounded_semaphore, semaphore)
+
+/* One declaration, not two statements: so it cannot be the half-taken branch of an if. */
+#define TUSK__SCOPE(type, object) TUSK__SCOPE_NAMED(type, object, TUSK__JOIN(tusk__scope_, __LINE__))
+#define TUSK__SCOPE_NAMED(type, object, name)                                                      \
+    type *name __attribute__((cleanup(tusk__leave_##type), unused)) = __extension__({              \
+        type *tusk__object = (object);                                                             \
+        tusk_try(type##_acquire(tusk__object));                                                    \
+        tusk__object;                                                                              \
+    })
+#define TUSK__JOIN(left, right) TUSK__JOIN_EXPANDED(left, right)
+#define TUSK__JOIN_EXPANDED(left, right) left##right
+
+/* The ends of scopes. */
+static inline void tusk__leave_tusk_lock(tusk_lock **lock)
+{
+    tusk_lock_release(*lock);
+}
+
+static inline void tusk__leave_tusk_condition(tusk_condition **condition)
+{
+    tusk_condition_release(*condition);
+}
+
+static inline void tusk__leave_tusk_semaphore(tusk_semaphore **semaphore)
+{
+    tusk_semaphore_release(*semaphore);
+}
+
+static inline void tusk__leave_tusk_bounded_semaphore(tusk_bounded_semaphore **semaphore)
+{
+    tusk_bounded_semaphore_release(*semaphore);
+}
+#endif
+
+TUSK_END_DECLS
+
+#endif

@@ -1,0 +1,302 @@
+#include "os/job.h"
+
+#include <errno.h>
+
+#include "base/copy.h"
+#include "base/error.h"
+
+/* How many blocks of jobs a loop keeps: as many as the default executor has threads at most. */
+enum { SPARE_MAX = 32 };
+
+static _Thread_local struct tusk__job *current;
+
+/* ---- references and memory ---- */
+
+static void forget_arg(struct tusk__job *job)
+{
+    if (job->owns_arg)
+        tusk__copy_free(job->arg);
+    job->owns_arg = false;
+}
+
+/* True if this was the last reference: only the memory is left. */
+static bool let_go(struct tusk__job *job)
+{
+    if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) > 1)
+        return false;
+    forget_arg(job);
+    tusk__text_release(job->text);
+    tusk__cell_drop(job->context);
+    tusk__port_release(job->port);
+    return true;
+}
+
+/* Any thread. */
+static void release(struct tusk__job *job)
+{
+    if (let_go(job))
+        tusk__free(job);
+}
+
+/* The loop's thread. */
+static void release_here(struct tusk__threads *threads, struct tusk__job *job)
+{
+    if (!let_go(job))
+        return;
+    if (threads->spare_count >= SPARE_MAX) {
+        tusk__free(job);
+        return;
+    }
+    job->next = threads->spare;
+    threads->spare = job;
+    threads->spare_count++;
+}
+
+static struct tusk__job *allocate(struct tusk__threads *threads)
+{
+    struct tusk__job *job = threads->spare;
+
+    if (!job)
+        return tusk__alloc(sizeof *job);
+    threads->spare = job->next;
+    threads->spare_count--;
+    *job = (struct tusk__job){0};
+    return job;
+}
+
+/* ---- what the loop counts ---- */
+
+static void uncount(struct tusk__job *job)
+{
+    pthread_mutex_lock(&job->port->lock);
+    if (job->counted && !job->parked)
+        atomic_fetch_sub(&job->port->loop->external, 1);
+    job->counted = false;
+    pthread_mutex_unlock(&job->port->lock);
+}
+
+void tusk__job_park(struct tusk__job *job)
+{
+    struct tusk__port *port = job->port;
+
+    pthread_mutex_lock(&port->lock);
+    if (port->loop && job->counted && !job->parked) {
+        atomic_fetch_sub(&port->loop->external, 1);
+        /* It may block for the sake of this job alone. */
+        port->loop->poller.backend->wake(&port->loop->poller);
+    }
+    job->parked = true;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void tusk__job_unpark(struct tusk__job *job)
+{
+    struct tusk__port *port = job->port;
+
+    pthread_mutex_lock(&port->lock);
+    if (port->loop && job->counted && job->parked)
+        atomic_fetch_add(&port->loop->external, 1);
+    job->parked = false;
+    pthread_mutex_unlock(&port->lock);
+}
+
+/* ---- the thread's side ---- */
+
+struct tusk__job *tusk__job_current(const struct tusk_loop *loop)
+{
+    bool same = false;
+
+    if (current) {
+        pthread_mutex_lock(&current->port->lock);
+        same = current->port->loop == loop;
+        pthread_mutex_unlock(&current->port->lock);
+    }
+    return same ? current : NULL;
+}
+
+/* A message that was there before belongs to another error. */
+static void keep_message(struct tusk__job *job, unsigned messages)
+{
+    if (job->result < 0 && tusk__thread_messages != messages)
+        job->text = tusk__text_copy(job->result, tusk__thread_message(job->result));
+}
+
+static void call(struct tusk__job *job)
+{
+    unsigned messages = tusk__thread_messages;
+
+    /* Each job begins in its own context, or an empty one, and not in what the one before has left. */
+    tusk__cell_drop(tusk__thread_cell);
+    tusk__thread_cell = job->context;
+    job->context = 0;
+    current = job;
+    job->result = job->function(job->arg);
+    current = NULL;
+    keep_message(job, messages);
+    tusk__cell_drop(tusk__thread_cell);
+    tusk__thread_cell = 0;
+    forget_arg(job);
+}
+
+/* True for the one side that may decide what becomes of a job that waits. */
+static bool take(struct tusk__job *job, enum tusk__job_state state)
+{
+    int waits = TUSK__JOB_WAITS;
+
+    return atomic_compare_exchange_strong(&job->state, &waits, (int)state);
+}
+
+static void send_result(struct tusk__job *job)
+{
+    if (tusk__port_send(job->port, &job->ended) < 0)
+        release(job);
+}
+
+void tusk__job_run(struct tusk__job *job)
+{
+    if (!take(job, TUSK__JOB_RUNS)) {
+        release(job);
+        return;
+    }
+    call(job);
+    send_result(job);
+}
+
+void tusk__job_refuse(struct tusk__job *job)
+{
+    if (!take(job, TUSK__JOB_CANCELLED)) {
+        release(job);
+        return;
+    }
+    job->result = -ECANCELED;
+    forget_arg(job);
+    send_result(job);
+}
+
+/* ---- the loop's side ---- */
+
+static void settle(struct tusk__job *job)
+{
+    struct tusk_future *future = job->future;
+    bool refused = atomic_load(&job->state) == TUSK__JOB_CANCELLED;
+
+    tusk__text_put(&future->text, job->text);
+    job->text = NULL;
+    tusk__future_finish(future, refused ? TUSK__CANCELLED : TUSK__FINISHED, job->result);
+}
+
+static void open_ended(struct tusk_loop *loop, struct tusk__letter *letter)
+{
+    struct tusk__job *job = container_of(letter, struct tusk__job, ended);
+
+    uncount(job);
+    if (job->future && tusk__future_pending(job->future))
+        settle(job);
+    release_here(tusk__threads_get(loop), job);
+}
+
+static void drop_ended(struct tusk__letter *letter)
+{
+    release(container_of(letter, struct tusk__job, ended));
+}
+
+/* Gives up the future, and whatever has not started. */
+static struct tusk_future *leave(struct tusk__job *job)
+{
+    struct tusk_future *future = job->future;
+
+    take(job, TUSK__JOB_CANCELLED);
+    tusk__link_remove(&job->link);
+    job->future = NULL;
+    return future;
+}
+
+static void open_settled(struct tusk_loop *loop, struct tusk__letter *letter)
+{
+    struct tusk__job *job = container_of(letter, struct tusk__job, settled);
+    struct tusk_future *future = leave(job);
+
+    uncount(job);
+    loop->current = NULL;
+    release_here(tusk__threads_get(loop), job);
+    tusk__future_release(future);
+}
+
+static void drop_settled(struct tusk__letter *letter)
+{
+    release(container_of(letter, struct tusk__job, settled));
+}
+
+static void close_job(struct tusk__job *job)
+{
+    struct tusk_future *future = leave(job);
+
+    /* Of a future that is done, `settled` stands in the queue and is dropped there. */
+    if (tusk__future_pending(future)) {
+        tusk__future_remove(future, &job->settled.handle);
+        release(job);
+    }
+    tusk__future_release(future);
+}
+
+void tusk__jobs_close(struct tusk__threads *threads)
+{
+    while (threads->jobs)
+        close_job(container_of(threads->jobs, struct tusk__job, link));
+    while (threads->spare) {
+        struct tusk__job *job = threads->spare;
+
+        threads->spare = job->next;
+        tusk__free(job);
+    }
+}
+
+/* ---- making ---- */
+
+static void init(struct tusk__job *job, struct tusk__threads *threads, tusk_coro *function, void *arg)
+{
+    job->ended = (struct tusk__letter){{.run = tusk__letter_run}, open_ended, drop_ended};
+    job->settled = (struct tusk__letter){{.run = tusk__letter_run}, open_settled, drop_settled};
+    job->port = tusk__port_retain(threads->port);
+    atomic_init(&job->state, TUSK__JOB_WAITS);
+    atomic_init(&job->references, 2);
+    job->counted = true;
+    job->function = function;
+    job->arg = arg;
+    tusk__link_add(&threads->jobs, &job->link);
+}
+
+struct tusk__job *tusk__job_new(struct tusk_loop *loop, tusk_coro *function, void *arg, const char *where)
+{
+    struct tusk__threads *threads = tusk__threads_get(loop);
+    struct tusk_future *future;
+    struct tusk__job *job;
+
+    if (!threads)
+        return NULL;
+    future = (tusk_loop_create_future)(loop, where);
+    if (!future)
+        return NULL;
+    job = allocate(threads);
+    if (!job) {
+        tusk__future_release(future);
+        return tusk__fail(-ENOMEM);
+    }
+    init(job, threads, function, arg);
+    job->future = future;
+    tusk__future_append(future, &job->settled.handle);
+    atomic_fetch_add(&loop->external, 1);
+    return job;
+}
+
+void tusk__job_discard(struct tusk__job *job)
+{
+    struct tusk_future *future = leave(job);
+
+    uncount(job);
+    job->owns_arg = false;
+    tusk__future_remove(future, &job->settled.handle);
+    tusk__future_release(future);
+    release(job);
+    release(job);
+}

@@ -1,0 +1,247 @@
+/*
+ * From the loop into threads: to_thread, run_in_executor, the default executor.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/copy.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "os/executor.h"
+
+/* ---- running functions ---- */
+
+/* The executor to use; NULL on an error. */
+static struct tusk_thread_pool_executor *choose(struct tusk__threads *threads,
+                                                struct tusk_thread_pool_executor *executor)
+{
+    if (executor)
+        return executor;
+    if (threads->shut_down)
+        return tusk__fail(tusk_raise(TUSK_INVALID_STATE, "the default executor was shut down"));
+    if (!threads->executor)
+        threads->executor = tusk_thread_pool_executor_create(0);
+    return threads->executor;
+}
+
+static int check(const struct tusk_loop *loop, tusk_coro *function)
+{
+    if (!loop)
+        return -EINVAL;
+    if (loop->closed)
+        return TUSK_LOOP_CLOSED;
+    if (!function)
+        return tusk_raise(-EINVAL, "a thread needs a function, and this one is NULL");
+    return 0;
+}
+
+static struct tusk__job *make_job(struct tusk_loop *loop, struct tusk_thread_pool_executor **executor,
+                                  tusk_coro *function, void *arg, const char *where)
+{
+    struct tusk__threads *threads;
+    int rc = check(loop, function);
+
+    if (rc < 0)
+        return tusk__fail(rc);
+    threads = tusk__threads_get(loop);
+    *executor = threads ? choose(threads, *executor) : NULL;
+    return *executor ? tusk__job_new(loop, function, arg, where) : NULL;
+}
+
+/* Takes the context: a cell. The arg is the job's only if this succeeds. */
+static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, tusk_coro *function,
+                          void *arg, bool owns_arg, uintptr_t context, const char *where)
+{
+    struct tusk__job *job = make_job(loop, &executor, function, arg, where);
+    tusk_future *future;
+    int rc;
+
+    if (!job) {
+        tusk__cell_drop(context);
+        return NULL;
+    }
+    job->context = context;
+    job->owns_arg = owns_arg;
+    future = tusk_retain(job->future);
+    rc = tusk__executor_submit(executor, job);
+    if (rc == 0)
+        return future;
+    tusk__job_discard(job);
+    tusk__future_release(future);
+    if (rc == TUSK_INVALID_STATE)
+        tusk_raise(rc, "the executor was shut down");
+    return tusk__fail(rc);
+}
+
+/* start, when a tusk_copy waits: it belongs to the job, or goes with the failure. */
+static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                                    tusk_coro *function, void *arg, uintptr_t context, const char *where)
+{
+    tusk_future *future;
+    bool owns_arg;
+
+    if (tusk__copies_wait() && tusk__copy_failed(arg)) {
+        tusk__cell_drop(context);
+        return tusk__fail(-ENOMEM);
+    }
+    owns_arg = tusk__copies_wait() && tusk__copy_claim(arg);
+    future = start(loop, executor, function, arg, owns_arg, context, where);
+    if (!future && owns_arg)
+        tusk__copy_free(arg);
+    return future;
+}
+
+tusk_future *(tusk_loop_run_in_executor)(tusk_loop *loop, tusk_thread_pool_executor *executor, tusk_coro *function,
+                                         void *arg, const char *where)
+{
+    return start_with_copy(loop, executor, function, arg, 0, where);
+}
+
+tusk_future *(tusk_run_in_executor)(tusk_thread_pool_executor *executor, tusk_coro *function, void *arg,
+                                    const char *where)
+{
+    if (tusk__running_loop)
+        return start_with_copy(tusk__running_loop, executor, function, arg, 0, where);
+    tusk__copy_discard(arg);
+    return tusk__fail(TUSK_NO_RUNNING_LOOP);
+}
+
+int(tusk_to_thread)(tusk_coro *function, void *arg, const struct tusk_to_thread_options *options)
+{
+    struct tusk_thread_pool_executor *executor = options ? options->executor : NULL;
+    const char *where = options ? options->tusk__where : NULL;
+
+    if (!tusk__running_task()) {
+        tusk__copy_discard(arg);
+        return TUSK_NOT_IN_TASK;
+    }
+    return tusk_await(start_with_copy(tusk__running_loop, executor, function, arg,
+                                      tusk__cell_copy(*tusk__current_cell()), where));
+}
+
+/* ---- the default executor ---- */
+
+int tusk_loop_set_default_executor(tusk_loop *loop, tusk_thread_pool_executor *executor)
+{
+    struct tusk__threads *threads;
+
+    if (!loop || !executor)
+        return -EINVAL;
+    threads = tusk__threads_get(loop);
+    if (!threads)
+        return tusk_last_error();
+    tusk__executor_retain(executor);
+    tusk_thread_pool_executor_release(threads->executor);
+    threads->executor = executor;
+    return 0;
+}
+
+struct farewell {
+    struct tusk_thread_pool_executor *executor;
+    int64_t deadline;
+};
+
+/* The job: waits for the threads of the executor. */
+static int wait_for_end(void *arg)
+{
+    struct farewell *farewell = arg;
+    int rc = tusk__executor_wait(farewell->executor, farewell->deadline);
+
+    tusk_thread_pool_executor_release(farewell->executor);
+    return rc;
+}
+
+static void *run_job(void *job)
+{
+    tusk__job_run(job);
+    return NULL;
+}
+
+static int64_t deadline_of(double timeout)
+{
+    int64_t deadline = tusk__loop_deadline(tusk__clock_ns(), timeout);
+
+    return deadline == TUSK__FOREVER ? INT64_MAX : deadline;
+}
+
+/*
+ * The wait takes place in a thread of its own, as in asyncio: the loop goes on
+ * meanwhile, and the time is real also where the loop's clock is not.
+ */
+static tusk_future *start_farewell(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, double timeout,
+                                   pthread_t *ret_thread)
+{
+    struct farewell farewell = {.deadline = deadline_of(timeout)};
+    void *arg;
+    struct tusk__job *job;
+    tusk_future *future;
+    int rc;
+
+    farewell.executor = tusk__executor_retain(executor);
+    arg = (tusk_copy)(&farewell, sizeof farewell);
+    job = tusk__copy_failed(arg) ? tusk__fail(-ENOMEM) : tusk__job_new(loop, wait_for_end, arg, NULL);
+    if (!job) {
+        tusk__copy_discard(arg);
+        tusk_thread_pool_executor_release(executor);
+        return NULL;
+    }
+    job->owns_arg = tusk__copy_claim(arg);
+    future = tusk_retain(job->future);
+    rc = tusk__fail_now() ? EAGAIN : pthread_create(ret_thread, NULL, run_job, job);
+    if (rc == 0)
+        return future;
+    tusk__copy_free(arg);
+    tusk__job_discard(job);
+    tusk__future_release(future);
+    tusk_thread_pool_executor_release(executor);
+    return tusk__fail(-rc);
+}
+
+static int report_late_threads(struct tusk_loop *loop, double timeout)
+{
+    char message[128];
+    struct tusk_exception_context context = {.message = message, .error = -ETIMEDOUT};
+
+    snprintf(message, sizeof message, "The threads of the default executor did not end within %g seconds", timeout);
+    tusk__loop_report(loop, &context);
+    return -ETIMEDOUT;
+}
+
+static int say_farewell(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, double timeout)
+{
+    pthread_t thread;
+    tusk_future *future = start_farewell(loop, executor, timeout, &thread);
+    bool ended;
+    int rc;
+
+    if (!future)
+        return tusk_last_error();
+    rc = tusk_await(tusk_retain(future));
+    ended = tusk_future_done(future) && !tusk_future_cancelled(future);
+    tusk_release(future);
+    /* What it had to do is done, or else nobody waits for it any more. */
+    if (ended)
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+    return rc == -ETIMEDOUT ? report_late_threads(loop, timeout) : rc;
+}
+
+int tusk_loop_shutdown_default_executor(tusk_loop *loop, double timeout)
+{
+    struct tusk__threads *threads;
+
+    if (!loop || isnan(timeout))
+        return -EINVAL;
+    if (!tusk__running_task())
+        return TUSK_NOT_IN_TASK;
+    threads = tusk__threads_get(loop);
+    if (!threads)
+        return tusk_last_error();
+    threads->shut_down = true;
+    if (!threads->executor)
+        return 0;
+    tusk_thread_pool_executor_shutdown(threads->executor, false, false);
+    return say_farewell(loop, threads->executor, timeout);
+}

@@ -1,0 +1,38 @@
+/*
+ * Event.
+ */
+#include "sync/waiters.h"
+
+static TUSK__NOINLINE int wait_slowly(tusk_event *event, struct tusk__task *task)
+{
+    struct tusk__waiter waiter;
+
+    return tusk__waiters_wait(&event->waiters_, task, &waiter, "an event");
+}
+
+int tusk_event_wait(tusk_event *event)
+{
+    struct tusk__task *task = tusk__running_task();
+
+    if (unlikely(!task))
+        return tusk__waiters_refuse_place();
+    if (event->set_)
+        return 0;
+    return wait_slowly(event, task);
+}
+
+void tusk_event_set(tusk_event *event)
+{
+    event->set_ = true;
+    tusk__waiters_wake_all(&event->waiters_);
+}
+
+void tusk_event_clear(tusk_event *event)
+{
+    event->set_ = false;
+}
+
+bool tusk_event_is_set(const tusk_event *event)
+{
+    return event->set_;
+}

@@ -1,0 +1,40 @@
+/*
+ * What waiters do when they are cancelled, and what reports say of them.
+ */
+#include "sync/waiters.h"
+
+#include <stdio.h>
+
+static struct tusk__waiter *waiter_of(const struct tusk__wait *wait)
+{
+    return container_of(wait, struct tusk__waiter, wait);
+}
+
+static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
+{
+    struct tusk__waiter *waiter = waiter_of(wait);
+
+    if (waiter->state != TUSK__WAITING)
+        return false;
+    tusk__text_put(&waiter->task->future.text, tusk__text_retain(text));
+    waiter->waiters->live--;
+    tusk__waiter_end(waiter, TUSK__WAIT_CANCELLED);
+    return true;
+}
+
+static void describe(const struct tusk__wait *wait, char *text, size_t size)
+{
+    snprintf(text, size, "%s", waiter_of(wait)->what);
+}
+
+const struct tusk__wait_kind tusk__waiter_kind = {.cancel = cancel, .describe = describe};
+
+int tusk__waiters_refuse_place(void)
+{
+    return tusk_raise(TUSK_NOT_IN_TASK, "%s", tusk_strerror(TUSK_NOT_IN_TASK));
+}
+
+int tusk__waiters_refuse_loop(void)
+{
+    return tusk_raise(TUSK_OTHER_LOOP, "tasks of another loop are waiting there");
+}

@@ -1,0 +1,146 @@
+/*
+ * Tasks that wait for one thing, first come first: what asyncio's locks and
+ * queues do with a deque of futures.
+ *
+ *     struct tusk__waiter waiter;
+ *     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
+ *
+ * A waiter's record lies on its stack and is in the list from the call until the task runs
+ * again: also after it has been woken or cancelled. That is not an accident. Who comes new must
+ * see that somebody has been woken and will take what there is, and a lock whose first waiter is cancelled
+ * lets that one pass the lock on, in its turn; order depends on it.
+ *
+ * States: WAITING, then WOKEN or CANCELLED. A cancel after the wake does not change the state: the
+ * task gets -ECANCELED, and the record still says WOKEN, so that its caller knows that it
+ * has something to pass on.
+ *
+ * Invariants: `waiting` is the first record in state WAITING, and so to find whom to wake takes no
+ * search; it only moves towards the end of the list, so moving it costs each record one step in all.
+ * A search, as asyncio does it, was rejected: a thousand releases in a row would pass a
+ * thousand woken ones each.
+ *
+ * All is inline: each frame between the caller and the switch is a return that the processor
+ * predicts wrong.
+ */
+#ifndef TUSK__SYNC_WAITERS_H
+#define TUSK__SYNC_WAITERS_H
+
+#include <errno.h>
+
+#include <tusk/sync.h>
+
+#include "task/task.h"
+
+enum tusk__waiter_state { TUSK__WAITING, TUSK__WOKEN, TUSK__WAIT_CANCELLED };
+
+struct tusk__waiter {
+    struct tusk__wait wait;
+    struct tusk__waiter *next;
+    struct tusk__waiter *previous;
+    struct tusk__waiters *waiters;
+    struct tusk__task *task;
+    /* For reports: "a lock". */
+    const char *what;
+    enum tusk__waiter_state state;
+};
+
+extern const struct tusk__wait_kind tusk__waiter_kind;
+
+/* True if somebody waits, or has been woken and will run. */
+static inline bool tusk__waiters_any(const struct tusk__waiters *waiters)
+{
+    return waiters->live > 0;
+}
+
+static inline void tusk__waiters_append(struct tusk__waiters *waiters, struct tusk__waiter *waiter)
+{
+    waiter->next = NULL;
+    waiter->previous = waiters->last;
+    if (waiters->last)
+        waiters->last->next = waiter;
+    else
+        waiters->first = waiter;
+    waiters->last = waiter;
+    if (!waiters->waiting)
+        waiters->waiting = waiter;
+    waiters->live++;
+}
+
+static inline void tusk__waiters_remove(struct tusk__waiters *waiters, struct tusk__waiter *waiter)
+{
+    if (waiter->previous)
+        waiter->previous->next = waiter->next;
+    else
+        waiters->first = waiter->next;
+    if (waiter->next)
+        waiter->next->previous = waiter->previous;
+    else
+        waiters->last = waiter->previous;
+    if (likely(waiter->state != TUSK__WAIT_CANCELLED))
+        waiters->live--;
+}
+
+/* Ends the waiting of one that is WAITING, and makes its task ready. */
+static inline void tusk__waiter_end(struct tusk__waiter *waiter, enum tusk__waiter_state state)
+{
+    struct tusk__waiters *waiters = waiter->waiters;
+
+    waiter->state = state;
+    while (waiters->waiting && waiters->waiting->state != TUSK__WAITING)
+        waiters->waiting = waiters->waiting->next;
+    tusk__wake(waiter->task);
+}
+
+/* Wakes the first one that is still waiting; false if there is none. */
+static inline bool tusk__waiters_wake_next(struct tusk__waiters *waiters)
+{
+    if (!waiters->waiting)
+        return false;
+    tusk__waiter_end(waiters->waiting, TUSK__WOKEN);
+    return true;
+}
+
+/* Wakes the first of the list, unless it has been woken or cancelled already. */
+static inline void tusk__waiters_wake_first(struct tusk__waiters *waiters)
+{
+    if (waiters->waiting == waiters->first)
+        tusk__waiters_wake_next(waiters);
+}
+
+static inline void tusk__waiters_wake_all(struct tusk__waiters *waiters)
+{
+    while (tusk__waiters_wake_next(waiters))
+        ;
+}
+
+/* True if tasks of another loop wait there: then this task cannot, for they would wake each other. */
+static inline bool tusk__waiters_are_foreign(const struct tusk__waiters *waiters, const struct tusk__task *task)
+{
+    return waiters->first && waiters->first->task->future.loop != task->future.loop;
+}
+
+/* TUSK_NOT_IN_TASK and TUSK_OTHER_LOOP, with their messages. */
+int tusk__waiters_refuse_place(void);
+int tusk__waiters_refuse_loop(void);
+
+/*
+ * Suspends the task, which is the running one, until it is woken or cancelled. 0, -ECANCELED, or
+ * TUSK_OTHER_LOOP; waiter->state says afterwards whether it had been woken.
+ */
+TUSK__ALWAYS_INLINE int tusk__waiters_wait(struct tusk__waiters *waiters, struct tusk__task *task,
+                                           struct tusk__waiter *waiter, const char *what)
+{
+    waiter->wait.kind = &tusk__waiter_kind;
+    waiter->waiters = waiters;
+    waiter->task = task;
+    waiter->what = what;
+    waiter->state = TUSK__WAITING;
+    if (unlikely(tusk__waiters_are_foreign(waiters, task)))
+        return tusk__waiters_refuse_loop();
+    tusk__waiters_append(waiters, waiter);
+    tusk__park(task, &waiter->wait);
+    tusk__waiters_remove(waiters, waiter);
+    return tusk__resumed(task, waiter->state == TUSK__WOKEN ? 0 : -ECANCELED);
+}
+
+#endif
