@@ -94,7 +94,8 @@ TUSK_API int tusk_future_set_result(tusk_future *future, int result);
  * NULL for none). Returns as tusk_future_set_result(); -EINVAL for a code that is not
  * negative.
  */
-TUSK_API int tusk_future_set_exception(tusk_future *future, int code, const char *format, ...) TUSK_PRINTF(3, 4);
+TUSK_API int tusk_future_set_exception(tusk_future *future, int code, const char *format, ...)
+    TUSK_PRINTF(3, 4);
 
 /*
  * Asks a future, or a task, to be cancelled. A plain future is cancelled at once; a task
@@ -125,13 +126,12 @@ TUSK_API tusk_loop *tusk_future_get_loop(const tusk_future *future);
 #define tusk_create_future() ((tusk_create_future)(TUSK__HERE))
 #define tusk_loop_create_future(loop) ((tusk_loop_create_future)((loop), TUSK__HERE))
 #define tusk_future_cancel(...) TUSK__FUTURE_CANCEL(__VA_ARGS__, .tusk__end = 0)
-#define TUSK__FUTURE_CANCEL(future, ...)                                                           \
+#define TUSK__FUTURE_CANCEL(future, ...)                                                                     \
     (tusk_future_cancel)(future, &(const struct tusk_cancel_options){__VA_ARGS__})
-#define tusk_future_add_done_callback(future, callback, ...)                                       \
+#define tusk_future_add_done_callback(future, callback, ...)                                                 \
     TUSK__ADD_DONE_CALLBACK(future, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__ADD_DONE_CALLBACK(future, callback, arg, ...)                                        \
-    (tusk_future_add_done_callback)(future, callback, arg,                                         \
-                                    &(const struct tusk_call_options){__VA_ARGS__})
+#define TUSK__ADD_DONE_CALLBACK(future, callback, arg, ...)                                                  \
+    (tusk_future_add_done_callback)(future, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
 #endif
 
 TUSK_END_DECLS

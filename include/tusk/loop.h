@@ -152,7 +152,8 @@ TUSK_API tusk_handle tusk_loop_call_at(tusk_loop *loop, double when, tusk_callba
 TUSK_API int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg);
 
 /* The first three for the running loop; TUSK_NO_RUNNING_LOOP without one. */
-TUSK_API tusk_handle tusk_call_soon(tusk_callback *callback, void *arg, const struct tusk_call_options *options);
+TUSK_API tusk_handle tusk_call_soon(tusk_callback *callback, void *arg,
+                                    const struct tusk_call_options *options);
 TUSK_API tusk_handle tusk_call_later(double delay, tusk_callback *callback, void *arg,
                                      const struct tusk_call_options *options);
 TUSK_API tusk_handle tusk_call_at(double when, tusk_callback *callback, void *arg,
@@ -199,7 +200,8 @@ TUSK_API void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_ha
 TUSK_API void tusk_loop_call_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context);
 
 /* The default handler: one line to standard error. Does not suspend. */
-TUSK_API void tusk_loop_default_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context);
+TUSK_API void tusk_loop_default_exception_handler(tusk_loop *loop,
+                                                  const struct tusk_exception_context *context);
 
 /*
  * Debug mode: use of references that were handed on is an error instead of a
@@ -225,30 +227,28 @@ TUSK_API const char *tusk_loop_poller(const tusk_loop *loop);
 
 #ifndef __cplusplus
 /* In C, options are written as designated initializers, or left out. */
-#define tusk_new_event_loop(...)                                                                   \
+#define tusk_new_event_loop(...)                                                                             \
     (tusk_new_event_loop)(&(const struct tusk_loop_options){.tusk__end = 0, __VA_ARGS__})
-#define tusk_loop_call_soon(loop, callback, ...)                                                   \
+#define tusk_loop_call_soon(loop, callback, ...)                                                             \
     TUSK__LOOP_CALL_SOON(loop, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__LOOP_CALL_SOON(loop, callback, arg, ...)                                             \
+#define TUSK__LOOP_CALL_SOON(loop, callback, arg, ...)                                                       \
     (tusk_loop_call_soon)(loop, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
-#define tusk_loop_call_later(loop, delay, callback, ...)                                           \
+#define tusk_loop_call_later(loop, delay, callback, ...)                                                     \
     TUSK__LOOP_CALL_LATER(loop, delay, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__LOOP_CALL_LATER(loop, delay, callback, arg, ...)                                     \
+#define TUSK__LOOP_CALL_LATER(loop, delay, callback, arg, ...)                                               \
     (tusk_loop_call_later)(loop, delay, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
-#define tusk_loop_call_at(loop, when, callback, ...)                                               \
+#define tusk_loop_call_at(loop, when, callback, ...)                                                         \
     TUSK__LOOP_CALL_AT(loop, when, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__LOOP_CALL_AT(loop, when, callback, arg, ...)                                         \
+#define TUSK__LOOP_CALL_AT(loop, when, callback, arg, ...)                                                   \
     (tusk_loop_call_at)(loop, when, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
 #define tusk_call_soon(callback, ...) TUSK__CALL_SOON(callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__CALL_SOON(callback, arg, ...)                                                        \
+#define TUSK__CALL_SOON(callback, arg, ...)                                                                  \
     (tusk_call_soon)(callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
-#define tusk_call_later(delay, callback, ...)                                                      \
-    TUSK__CALL_LATER(delay, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__CALL_LATER(delay, callback, arg, ...)                                                \
+#define tusk_call_later(delay, callback, ...) TUSK__CALL_LATER(delay, callback, __VA_ARGS__, .tusk__end = 0)
+#define TUSK__CALL_LATER(delay, callback, arg, ...)                                                          \
     (tusk_call_later)(delay, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
-#define tusk_call_at(when, callback, ...)                                                          \
-    TUSK__CALL_AT(when, callback, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__CALL_AT(when, callback, arg, ...)                                                    \
+#define tusk_call_at(when, callback, ...) TUSK__CALL_AT(when, callback, __VA_ARGS__, .tusk__end = 0)
+#define TUSK__CALL_AT(when, callback, arg, ...)                                                              \
     (tusk_call_at)(when, callback, arg, &(const struct tusk_call_options){__VA_ARGS__})
 #endif
 

@@ -78,10 +78,10 @@ TUSK_API tusk_loop *tusk_runner_get_loop(const tusk_runner *runner);
 TUSK_API int tusk_runner_close(tusk_runner *runner);
 
 #ifndef __cplusplus
-#define tusk_runner_create(...)                                                                    \
+#define tusk_runner_create(...)                                                                              \
     (tusk_runner_create)(&(const struct tusk_run_options){.tusk__end = 0, __VA_ARGS__})
 #define tusk_runner_run(runner, coro, ...) TUSK__RUNNER_RUN(runner, coro, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__RUNNER_RUN(runner, coro, arg, ...)                                                   \
+#define TUSK__RUNNER_RUN(runner, coro, arg, ...)                                                             \
     (tusk_runner_run)(runner, coro, arg, &(const struct tusk_runner_run_options){__VA_ARGS__})
 #define tusk_run(coro, ...) TUSK__RUN(coro, __VA_ARGS__, .tusk__end = 0)
 #define TUSK__RUN(coro, arg, ...) (tusk_run)(coro, arg, &(const struct tusk_run_options){__VA_ARGS__})

@@ -156,20 +156,20 @@ TUSK_API size_t tusk_task_stack_used(const tusk_task *task);
 
 #ifndef __cplusplus
 #define tusk_create_task(coro, ...) TUSK__CREATE_TASK(coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__CREATE_TASK(coro, arg, ...)                                                          \
+#define TUSK__CREATE_TASK(coro, arg, ...)                                                                    \
     (tusk_create_task)(coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
-#define tusk_loop_create_task(loop, coro, ...)                                                     \
+#define tusk_loop_create_task(loop, coro, ...)                                                               \
     TUSK__LOOP_CREATE_TASK(loop, coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__LOOP_CREATE_TASK(loop, coro, arg, ...)                                               \
+#define TUSK__LOOP_CREATE_TASK(loop, coro, arg, ...)                                                         \
     (tusk_loop_create_task)(loop, coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
 #define tusk_ensure_future(coro, ...) TUSK__ENSURE_FUTURE(coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__ENSURE_FUTURE(coro, arg, ...)                                                        \
+#define TUSK__ENSURE_FUTURE(coro, arg, ...)                                                                  \
     (tusk_ensure_future)(coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
 #define tusk_gather(futures, ...) TUSK__GATHER(futures, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__GATHER(futures, count, ...)                                                          \
+#define TUSK__GATHER(futures, count, ...)                                                                    \
     (tusk_gather)(futures, count, &(const struct tusk_gather_options){__VA_ARGS__})
 #define tusk_task_cancel(...) TUSK__TASK_CANCEL(__VA_ARGS__, .tusk__end = 0)
-#define TUSK__TASK_CANCEL(task, ...)                                                               \
+#define TUSK__TASK_CANCEL(task, ...)                                                                         \
     (tusk_task_cancel)(task, &(const struct tusk_cancel_options){__VA_ARGS__})
 #define tusk_copy(pointer) ((tusk_copy)((pointer), sizeof *(pointer)))
 #endif

@@ -350,7 +350,8 @@ int tusk__cond_init(pthread_cond_t *condition)
 
 int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline)
 {
-    struct timespec time = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
+    struct timespec time = {.tv_sec = (time_t)(deadline / 1000000000),
+                            .tv_nsec = (long)(deadline % 1000000000)};
 
 #ifdef __APPLE__
     int64_t left = deadline - tusk__clock_ns();

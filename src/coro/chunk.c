@@ -28,7 +28,7 @@
 /* Slots that are made ready at once, when there are many stacks already. */
 #define SLOTS_AHEAD ((size_t)64)
 
-static struct tusk__stack_chunk *map_chunk(struct tusk__stack_class *class, size_t slots)
+static struct tusk__stack_chunk *map_chunk(struct tusk__stack_class *size_class, size_t slots)
 {
     struct tusk__stack_chunk *chunk;
     void *base;
@@ -36,7 +36,7 @@ static struct tusk__stack_chunk *map_chunk(struct tusk__stack_class *class, size
     chunk = tusk__alloc(sizeof *chunk + slots * sizeof *chunk->stacks);
     if (chunk == NULL)
         return NULL;
-    if (tusk__map(slots * class->slot_size, &base) < 0) {
+    if (tusk__map(slots * size_class->slot_size, &base) < 0) {
         tusk__free(chunk);
         return NULL;
     }
@@ -46,54 +46,54 @@ static struct tusk__stack_chunk *map_chunk(struct tusk__stack_class *class, size
 }
 
 /* Room in the array of idle stacks for all there will be. */
-static int reserve_idle(struct tusk__stack_class *class, size_t slots)
+static int reserve_idle(struct tusk__stack_class *size_class, size_t slots)
 {
-    size_t capacity = 2 * class->idle_capacity;
+    size_t capacity = 2 * size_class->idle_capacity;
     struct tusk__stack **idle;
 
-    if (slots <= class->idle_capacity)
+    if (slots <= size_class->idle_capacity)
         return 0;
     if (capacity < slots)
         capacity = slots;
     idle = tusk__alloc_array(capacity, sizeof *idle);
     if (idle == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < class->idle_count; i++)
-        idle[i] = class->idle[i];
-    tusk__free(class->idle);
-    class->idle = idle;
-    class->idle_capacity = capacity;
+    for (size_t i = 0; i < size_class->idle_count; i++)
+        idle[i] = size_class->idle[i];
+    tusk__free(size_class->idle);
+    size_class->idle = idle;
+    size_class->idle_capacity = capacity;
     return 0;
 }
 
-static size_t next_chunk_slots(const struct tusk__stack_class *class)
+static size_t next_chunk_slots(const struct tusk__stack_class *size_class)
 {
-    size_t slots = class->chunk_slots * 2;
+    size_t slots = size_class->chunk_slots * 2;
 
-    if (slots > CHUNK_SLOTS_MAX || slots * class->slot_size > CHUNK_BYTES_MAX)
-        return class->chunk_slots;
+    if (slots > CHUNK_SLOTS_MAX || slots * size_class->slot_size > CHUNK_BYTES_MAX)
+        return size_class->chunk_slots;
     return slots;
 }
 
-int tusk__chunk_add(struct tusk__stack_class *class)
+int tusk__chunk_add(struct tusk__stack_class *size_class)
 {
-    size_t slots = class->chunk_slots;
-    struct tusk__stack_chunk *chunk = map_chunk(class, slots);
+    size_t slots = size_class->chunk_slots;
+    struct tusk__stack_chunk *chunk = map_chunk(size_class, slots);
 
     while (chunk == NULL && slots > 1) {
         slots /= 2;
-        chunk = map_chunk(class, slots);
+        chunk = map_chunk(size_class, slots);
     }
     if (chunk == NULL)
         return -ENOMEM;
-    if (reserve_idle(class, class->slots + slots) < 0) {
-        tusk__chunk_close(class, chunk);
+    if (reserve_idle(size_class, size_class->slots + slots) < 0) {
+        tusk__chunk_close(size_class, chunk);
         return -ENOMEM;
     }
-    chunk->next = class->chunks;
-    class->chunks = chunk;
-    class->slots += slots;
-    class->chunk_slots = next_chunk_slots(class);
+    chunk->next = size_class->chunks;
+    size_class->chunks = chunk;
+    size_class->slots += slots;
+    size_class->chunk_slots = next_chunk_slots(size_class);
     return 0;
 }
 
@@ -102,14 +102,14 @@ int tusk__chunk_add(struct tusk__stack_class *class)
  * when there are many, more are likely to follow, and many at once cost less. Their topmost
  * pages, which a task touches first, get their memory in the same way.
  */
-static int guard_ahead(const struct tusk__stack_class *class, struct tusk__stack_chunk *chunk)
+static int guard_ahead(const struct tusk__stack_class *size_class, struct tusk__stack_chunk *chunk)
 {
     bool many = chunk->next != NULL && tusk__guards_are_light();
     size_t left = chunk->slots - chunk->guarded;
     size_t count = many && left > SLOTS_AHEAD ? SLOTS_AHEAD : left;
-    char *slot = chunk->base + chunk->guarded * class->slot_size;
+    char *slot = chunk->base + chunk->guarded * size_class->slot_size;
     size_t page = tusk__page_size();
-    int guarded = tusk__guard(slot, class->guard_size, class->slot_size, many ? count : 1);
+    int guarded = tusk__guard(slot, size_class->guard_size, size_class->slot_size, many ? count : 1);
 
     if (guarded < 0)
         return guarded;
@@ -117,22 +117,22 @@ static int guard_ahead(const struct tusk__stack_class *class, struct tusk__stack
     if (!tusk__guards_are_light())
         chunk->heavy_guards += (size_t)guarded;
     if (guarded > 1)
-        tusk__populate(slot + class->slot_size - page, page, class->slot_size, (size_t)guarded);
+        tusk__populate(slot + size_class->slot_size - page, page, size_class->slot_size, (size_t)guarded);
     return 0;
 }
 
-int tusk__chunk_take(struct tusk__stack_class *class, struct tusk__stack **ret_stack)
+int tusk__chunk_take(struct tusk__stack_class *size_class, struct tusk__stack **ret_stack)
 {
-    struct tusk__stack_chunk *chunk = class->chunks;
+    struct tusk__stack_chunk *chunk = size_class->chunks;
     struct tusk__stack *stack = &chunk->stacks[chunk->used];
-    char *slot = chunk->base + chunk->used * class->slot_size;
-    int rc = chunk->used == chunk->guarded ? guard_ahead(class, chunk) : 0;
+    char *slot = chunk->base + chunk->used * size_class->slot_size;
+    int rc = chunk->used == chunk->guarded ? guard_ahead(size_class, chunk) : 0;
 
     if (rc < 0)
         return rc;
-    stack->class = class;
-    stack->low = slot + class->guard_size;
-    stack->size = class->slot_size - class->guard_size;
+    stack->size_class = size_class;
+    stack->low = slot + size_class->guard_size;
+    stack->size = size_class->slot_size - size_class->guard_size;
     stack->start = stack->low + stack->size - (chunk->used % COLOURS) * COLOUR_SIZE;
     stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->low, stack->low + stack->size);
     chunk->used++;
@@ -150,11 +150,11 @@ static void forget_stack(struct tusk__stack *stack)
 #endif
 }
 
-void tusk__chunk_close(const struct tusk__stack_class *class, struct tusk__stack_chunk *chunk)
+void tusk__chunk_close(const struct tusk__stack_class *size_class, struct tusk__stack_chunk *chunk)
 {
     for (size_t i = 0; i < chunk->used; i++)
         forget_stack(&chunk->stacks[i]);
-    tusk__unmap(chunk->base, chunk->slots * class->slot_size);
+    tusk__unmap(chunk->base, chunk->slots * size_class->slot_size);
     tusk__guards_unmapped(chunk->heavy_guards);
     tusk__free(chunk);
 }

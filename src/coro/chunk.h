@@ -21,12 +21,12 @@ struct tusk__stack_chunk {
 };
 
 /* Adds a chunk to a class, smaller than wanted if the system has no more. 0 or -ENOMEM. */
-int tusk__chunk_add(struct tusk__stack_class *class);
+int tusk__chunk_add(struct tusk__stack_class *size_class);
 
 /* The first use of the next slot of the newest chunk: 0, or an error of tusk__guard(). */
-int tusk__chunk_take(struct tusk__stack_class *class, struct tusk__stack **ret_stack);
+int tusk__chunk_take(struct tusk__stack_class *size_class, struct tusk__stack **ret_stack);
 
 /* Unmaps a chunk and frees it. */
-void tusk__chunk_close(const struct tusk__stack_class *class, struct tusk__stack_chunk *chunk);
+void tusk__chunk_close(const struct tusk__stack_class *size_class, struct tusk__stack_chunk *chunk);
 
 #endif

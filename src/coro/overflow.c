@@ -111,8 +111,9 @@ static const struct tusk__stack *overflowed_stack(const siginfo_t *info, const v
     stack = tusk__pool_find_guard(registered.pool, info->si_addr);
     if (stack == NULL || sp == 0)
         return stack;
-    return sp >= (uintptr_t)stack->low - stack->class->guard_size && sp <= (uintptr_t)stack->start ? stack
-                                                                                                   : NULL;
+    return sp >= (uintptr_t)stack->low - stack->size_class->guard_size && sp <= (uintptr_t)stack->start
+               ? stack
+               : NULL;
 }
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)

@@ -34,24 +34,25 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-static void init_class(struct tusk__stack_class *class, size_t slot_size)
+static void init_class(struct tusk__stack_class *size_class, size_t slot_size)
 {
     /* The odd page: see pool.h. */
-    class->slot_size = slot_size + tusk__page_size();
-    class->guard_size = round_up(GUARD_MIN, tusk__page_size()) + tusk__page_size();
-    class->chunk_slots = FIRST_CHUNK_SLOTS;
-    while (class->chunk_slots > 1 && class->chunk_slots * slot_size > FIRST_CHUNK_BYTES)
-        class->chunk_slots /= 2;
+    size_class->slot_size = slot_size + tusk__page_size();
+    size_class->guard_size = round_up(GUARD_MIN, tusk__page_size()) + tusk__page_size();
+    size_class->chunk_slots = FIRST_CHUNK_SLOTS;
+    while (size_class->chunk_slots > 1 && size_class->chunk_slots * slot_size > FIRST_CHUNK_BYTES)
+        size_class->chunk_slots /= 2;
 }
 
 /* The class of the smallest slot that has room for size bytes and a guard, or NULL. */
 static struct tusk__stack_class *find_class(struct tusk__pool *pool, size_t size)
 {
     for (size_t i = 0; i < TUSK__STACK_CLASSES; i++) {
-        struct tusk__stack_class *class = &pool->classes[i];
+        struct tusk__stack_class *size_class = &pool->classes[i];
 
-        if (class->slot_size > class->guard_size && size <= class->slot_size - class->guard_size)
-            return class;
+        if (size_class->slot_size > size_class->guard_size &&
+            size <= size_class->slot_size - size_class->guard_size)
+            return size_class;
     }
     return NULL;
 }
@@ -68,15 +69,15 @@ int tusk__pool_init(struct tusk__pool *pool)
 void tusk__pool_close(struct tusk__pool *pool)
 {
     for (size_t i = 0; i < TUSK__STACK_CLASSES; i++) {
-        struct tusk__stack_class *class = &pool->classes[i];
-        struct tusk__stack_chunk *chunk = class->chunks;
+        struct tusk__stack_class *size_class = &pool->classes[i];
+        struct tusk__stack_chunk *chunk = size_class->chunks;
 
         while (chunk != NULL) {
             struct tusk__stack_chunk *next = chunk->next;
-            tusk__chunk_close(class, chunk);
+            tusk__chunk_close(size_class, chunk);
             chunk = next;
         }
-        tusk__free(class->idle);
+        tusk__free(size_class->idle);
     }
     tusk__pool_init(pool);
 }
@@ -106,17 +107,18 @@ static void explain_chunk(struct tusk__pool *pool)
                                               : "the system has no memory or address space for more stacks");
 }
 
-static int carve(struct tusk__pool *pool, struct tusk__stack_class *class, struct tusk__stack **ret_stack)
+static int carve(struct tusk__pool *pool, struct tusk__stack_class *size_class,
+                 struct tusk__stack **ret_stack)
 {
     int rc;
 
-    if (class->chunks == NULL || class->chunks->used == class->chunks->slots) {
-        if (tusk__chunk_add(class) < 0) {
+    if (size_class->chunks == NULL || size_class->chunks->used == size_class->chunks->slots) {
+        if (tusk__chunk_add(size_class) < 0) {
             explain_chunk(pool);
             return -ENOMEM;
         }
     }
-    rc = tusk__chunk_take(class, ret_stack);
+    rc = tusk__chunk_take(size_class, ret_stack);
     if (rc < 0) {
         explain_guard(pool, rc);
         return -ENOMEM;
@@ -126,35 +128,35 @@ static int carve(struct tusk__pool *pool, struct tusk__stack_class *class, struc
 
 int tusk__pool_get_slowly(struct tusk__pool *pool, size_t size, struct tusk__stack **ret_stack)
 {
-    struct tusk__stack_class *class = size == 0 ? pool->standard : find_class(pool, size);
+    struct tusk__stack_class *size_class = size == 0 ? pool->standard : find_class(pool, size);
 
-    if (class == NULL) {
+    if (size_class == NULL) {
         snprintf(pool->reason, sizeof pool->reason, "a stack of %zu bytes is more than there can be", size);
         return -ENOMEM;
     }
-    if (class->idle_count == 0)
-        return carve(pool, class, ret_stack);
-    class->idle_count--;
-    if (class->idle_count < class->idle_low)
-        class->idle_low = class->idle_count;
-    *ret_stack = class->idle[class->idle_count];
+    if (size_class->idle_count == 0)
+        return carve(pool, size_class, ret_stack);
+    size_class->idle_count--;
+    if (size_class->idle_count < size_class->idle_low)
+        size_class->idle_low = size_class->idle_count;
+    *ret_stack = size_class->idle[size_class->idle_count];
     return 0;
 }
 
 /* How many stacks from idle[first] on, up to end, lie side by side; their common span goes to ret_*. */
-static size_t span(const struct tusk__stack_class *class, size_t first, size_t end, char **ret_low,
+static size_t span(const struct tusk__stack_class *size_class, size_t first, size_t end, char **ret_low,
                    char **ret_high)
 {
-    char *low = class->idle[first]->low;
-    char *high = low + class->idle[first]->size;
+    char *low = size_class->idle[first]->low;
+    char *high = low + size_class->idle[first]->size;
     size_t i = first + 1;
 
     for (; i < end; i++) {
-        const struct tusk__stack *stack = class->idle[i];
+        const struct tusk__stack *stack = size_class->idle[i];
 
-        if (stack->low == high + class->guard_size)
+        if (stack->low == high + size_class->guard_size)
             high = stack->low + stack->size;
-        else if (stack->low + stack->size + class->guard_size == low)
+        else if (stack->low + stack->size + size_class->guard_size == low)
             low = stack->low;
         else
             break;
@@ -165,38 +167,38 @@ static size_t span(const struct tusk__stack_class *class, size_t first, size_t e
 }
 
 /* The end of the stacks of a class that may be given back: idle for long, and not the last warm ones. */
-static size_t cold_end(const struct tusk__stack_class *class)
+static size_t cold_end(const struct tusk__stack_class *size_class)
 {
-    size_t spare = class->idle_count > WARM ? class->idle_count - WARM : 0;
+    size_t spare = size_class->idle_count > WARM ? size_class->idle_count - WARM : 0;
 
-    return class->idle_low < spare ? class->idle_low : spare;
+    return size_class->idle_low < spare ? size_class->idle_low : spare;
 }
 
 /* Gives back up to *batch stacks of a class. */
-static void trim_class(struct tusk__stack_class *class, size_t *batch)
+static void trim_class(struct tusk__stack_class *size_class, size_t *batch)
 {
-    size_t end = cold_end(class);
+    size_t end = cold_end(size_class);
 
-    if (class->idle_cold > class->idle_low)
-        class->idle_cold = class->idle_low;
-    while (class->idle_cold<end && * batch> 0) {
-        size_t stop = end - class->idle_cold > *batch ? class->idle_cold + *batch : end;
+    if (size_class->idle_cold > size_class->idle_low)
+        size_class->idle_cold = size_class->idle_low;
+    while (size_class->idle_cold<end && * batch> 0) {
+        size_t stop = end - size_class->idle_cold > *batch ? size_class->idle_cold + *batch : end;
         char *low;
         char *high;
-        size_t count = span(class, class->idle_cold, stop, &low, &high);
+        size_t count = span(size_class, size_class->idle_cold, stop, &low, &high);
 
         tusk__discard(low, (size_t)(high - low));
-        class->idle_cold += count;
+        size_class->idle_cold += count;
         *batch -= count;
     }
 }
 
 /* True when stacks are left that will be given back after a period, if they stay idle. */
-static bool has_more(const struct tusk__stack_class *class)
+static bool has_more(const struct tusk__stack_class *size_class)
 {
-    size_t cold = class->idle_cold < class->idle_low ? class->idle_cold : class->idle_low;
+    size_t cold = size_class->idle_cold < size_class->idle_low ? size_class->idle_cold : size_class->idle_low;
 
-    return class->idle_count > WARM && cold < class->idle_count - WARM;
+    return size_class->idle_count > WARM && cold < size_class->idle_count - WARM;
 }
 
 static int64_t begin_period(struct tusk__pool *pool, int64_t now_ns)
@@ -204,12 +206,12 @@ static int64_t begin_period(struct tusk__pool *pool, int64_t now_ns)
     bool more = false;
 
     for (size_t i = 0; i < TUSK__STACK_CLASSES; i++) {
-        struct tusk__stack_class *class = &pool->classes[i];
+        struct tusk__stack_class *size_class = &pool->classes[i];
 
-        more |= has_more(class);
-        if (class->idle_cold > class->idle_low)
-            class->idle_cold = class->idle_low;
-        class->idle_low = class->idle_count;
+        more |= has_more(size_class);
+        if (size_class->idle_cold > size_class->idle_low)
+            size_class->idle_cold = size_class->idle_low;
+        size_class->idle_low = size_class->idle_count;
     }
     pool->period_end = more ? now_ns + PERIOD_NS : 0;
     return more ? PERIOD_NS : -1;
@@ -230,16 +232,16 @@ int64_t tusk__pool_trim(struct tusk__pool *pool, int64_t now_ns)
     return begin_period(pool, now_ns);
 }
 
-static const struct tusk__stack *find_in_chunk(const struct tusk__stack_class *class,
+static const struct tusk__stack *find_in_chunk(const struct tusk__stack_class *size_class,
                                                const struct tusk__stack_chunk *chunk, uintptr_t address)
 {
     uintptr_t base = (uintptr_t)chunk->base;
     size_t slot;
 
-    if (address < base || address - base >= chunk->slots * class->slot_size)
+    if (address < base || address - base >= chunk->slots * size_class->slot_size)
         return NULL;
-    slot = (address - base) / class->slot_size;
-    if (slot >= chunk->used || (address - base) % class->slot_size >= class->guard_size)
+    slot = (address - base) / size_class->slot_size;
+    if (slot >= chunk->used || (address - base) % size_class->slot_size >= size_class->guard_size)
         return NULL;
     return &chunk->stacks[slot];
 }
@@ -247,11 +249,11 @@ static const struct tusk__stack *find_in_chunk(const struct tusk__stack_class *c
 const struct tusk__stack *tusk__pool_find_guard(const struct tusk__pool *pool, const void *address)
 {
     for (size_t i = 0; i < TUSK__STACK_CLASSES; i++) {
-        const struct tusk__stack_class *class = &pool->classes[i];
-        const struct tusk__stack_chunk *chunk = class->chunks;
+        const struct tusk__stack_class *size_class = &pool->classes[i];
+        const struct tusk__stack_chunk *chunk = size_class->chunks;
 
         for (; chunk != NULL; chunk = chunk->next) {
-            const struct tusk__stack *stack = find_in_chunk(class, chunk, (uintptr_t)address);
+            const struct tusk__stack *stack = find_in_chunk(size_class, chunk, (uintptr_t)address);
 
             if (stack != NULL)
                 return stack;

@@ -97,11 +97,11 @@ static inline int tusk__pool_get(struct tusk__pool *pool, size_t size, struct tu
  */
 static inline void tusk__pool_put(struct tusk__pool *pool, struct tusk__stack *stack)
 {
-    struct tusk__stack_class *class = stack->class;
+    struct tusk__stack_class *size_class = stack->size_class;
 
     (void)pool;
     tusk__stack_unpoison(stack);
-    class->idle[class->idle_count++] = stack;
+    size_class->idle[size_class->idle_count++] = stack;
 }
 
 /* Why the last get failed, as a sentence without a full stop; "" if none has. */

@@ -29,7 +29,7 @@ struct tusk__stack {
     /* Usable bytes, colour included. */
     size_t size;
     /* Where the pool keeps it. */
-    struct tusk__stack_class *class;
+    struct tusk__stack_class *size_class;
     /* By this name valgrind knows it. */
     unsigned valgrind_id;
 #if TUSK__ASAN

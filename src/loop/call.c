@@ -113,7 +113,8 @@ void tusk__loop_orphan(struct tusk_loop *loop, struct tusk__handle *handle)
 }
 
 /* A new call that is in no queue yet. */
-static struct call *call_new(struct tusk_loop *loop, tusk_callback *callback, void *arg, tusk_context *context)
+static struct call *call_new(struct tusk_loop *loop, tusk_callback *callback, void *arg,
+                             tusk_context *context)
 {
     struct call *call;
 
@@ -139,8 +140,8 @@ static tusk_handle handle_of(struct call *call)
     return (tusk_handle){call, call->id};
 }
 
-static tusk_handle call_at_nanoseconds(struct tusk_loop *loop, int64_t when, tusk_callback *callback, void *arg,
-                                       const struct tusk_call_options *options)
+static tusk_handle call_at_nanoseconds(struct tusk_loop *loop, int64_t when, tusk_callback *callback,
+                                       void *arg, const struct tusk_call_options *options)
 {
     struct call *call = call_new(loop, callback, arg, options ? options->context : NULL);
 
@@ -172,7 +173,8 @@ tusk_handle(tusk_loop_call_later)(tusk_loop *loop, double delay, tusk_callback *
 {
     if (!loop || isnan(delay))
         return fail(-EINVAL);
-    return call_at_nanoseconds(loop, tusk__loop_deadline(tusk__loop_clock(loop), delay), callback, arg, options);
+    return call_at_nanoseconds(loop, tusk__loop_deadline(tusk__loop_clock(loop), delay), callback, arg,
+                               options);
 }
 
 tusk_handle(tusk_loop_call_at)(tusk_loop *loop, double when, tusk_callback *callback, void *arg,
@@ -191,14 +193,16 @@ tusk_handle(tusk_call_soon)(tusk_callback *callback, void *arg, const struct tus
     return (tusk_loop_call_soon)(tusk__running_loop, callback, arg, options);
 }
 
-tusk_handle(tusk_call_later)(double delay, tusk_callback *callback, void *arg, const struct tusk_call_options *options)
+tusk_handle(tusk_call_later)(double delay, tusk_callback *callback, void *arg,
+                             const struct tusk_call_options *options)
 {
     if (!tusk__running_loop)
         return fail(TUSK_NO_RUNNING_LOOP);
     return (tusk_loop_call_later)(tusk__running_loop, delay, callback, arg, options);
 }
 
-tusk_handle(tusk_call_at)(double when, tusk_callback *callback, void *arg, const struct tusk_call_options *options)
+tusk_handle(tusk_call_at)(double when, tusk_callback *callback, void *arg,
+                          const struct tusk_call_options *options)
 {
     if (!tusk__running_loop)
         return fail(TUSK_NO_RUNNING_LOOP);
@@ -249,7 +253,8 @@ int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, voi
     call = tusk__alloc(sizeof *call);
     if (!call)
         return -ENOMEM;
-    call->letter = (struct tusk__letter){{.run = tusk__letter_run}, open_threadsafe_call, drop_threadsafe_call};
+    call->letter =
+        (struct tusk__letter){{.run = tusk__letter_run}, open_threadsafe_call, drop_threadsafe_call};
     call->callback = callback;
     call->arg = arg;
     if (loop == tusk__running_loop)

@@ -259,7 +259,8 @@ static void adapt(struct tusk_loop *loop, int64_t since)
     if (since > POLL_INTERVAL)
         loop->quick_turns = (uint32_t)(loop->quick_turns * POLL_INTERVAL / since);
     else if (since < POLL_INTERVAL / 2 && loop->quick_turns < QUICK_TURNS_MAX)
-        loop->quick_turns = loop->quick_turns * 2 + 1 > QUICK_TURNS_MAX ? QUICK_TURNS_MAX : loop->quick_turns * 2 + 1;
+        loop->quick_turns =
+            loop->quick_turns * 2 + 1 > QUICK_TURNS_MAX ? QUICK_TURNS_MAX : loop->quick_turns * 2 + 1;
 }
 
 static bool poll_is_due(const struct tusk_loop *loop)

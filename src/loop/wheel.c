@@ -69,7 +69,8 @@ static void insert_past(struct tusk__wheel *wheel, struct tusk__timer *timer)
     struct tusk__timer *after = wheel->past.first ? wheel->past.last : NULL;
 
     while (after && after->when > timer->when)
-        after = after->link == &wheel->past.first ? NULL : container_of(after->link, struct tusk__timer, next);
+        after =
+            after->link == &wheel->past.first ? NULL : container_of(after->link, struct tusk__timer, next);
     list_insert(&wheel->past, after, timer);
 }
 
@@ -168,8 +169,8 @@ static void move_down(struct tusk__wheel *wheel, struct tusk__timer_list *slot)
     }
 }
 
-void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now, void (*push)(void *arg, struct tusk__handle *),
-                         void *arg)
+void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now,
+                         void (*push)(void *arg, struct tusk__handle *), void *arg)
 {
     fire(wheel, &wheel->past, now, push, arg);
     while (wheel->levels) {

@@ -88,7 +88,7 @@ static inline bool tusk__timer_pending(const struct tusk__timer *timer)
 int64_t tusk__wheel_bound(const struct tusk__wheel *wheel);
 
 /* Moves the base to now and hands every timer that is due to push, in order. */
-void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now, void (*push)(void *arg, struct tusk__handle *),
-                         void *arg);
+void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now,
+                         void (*push)(void *arg, struct tusk__handle *), void *arg);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * Barrier: a condition and a state.
  *
- * FILLING until all parties have come; then DRAINING, until the last of them has left. A reset makes
- * it RESETTING until those who waited have left. BROKEN is left by a reset only. All changes are made with the
- * condition's lock held, and all are told to all who wait: so the steps, and their order, are asyncio's.
+ * FILLING until all parties have come; then DRAINING, until the last of them has left. A reset
+ * makes it RESETTING until those who waited have left. BROKEN is left by a reset only. All changes
+ * are made with the condition's lock held, and all are told to all who wait: so the steps, and
+ * their order, are asyncio's.
  */
 #include "sync/condition.h"
 

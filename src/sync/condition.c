@@ -48,13 +48,8 @@ TUSK__ALWAYS_INLINE int wait_here(tusk_condition *condition, struct tusk__task *
     return rc;
 }
 
-int tusk__condition_wait(tusk_condition *condition, struct tusk__task *task, const char *what)
-{
-    return wait_here(condition, task, what);
-}
-
-int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate, void *arg,
-                             const char *what)
+int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate,
+                             void *arg, const char *what)
 {
     int result;
 

@@ -11,10 +11,8 @@ static inline tusk_lock *tusk__condition_lock(tusk_condition *condition)
     return condition->lock_ ? condition->lock_ : &condition->own_lock_;
 }
 
-/* Waits with the lock held, as tusk_condition_wait; `what` is for reports. */
-int tusk__condition_wait(tusk_condition *condition, struct tusk__task *task, const char *what);
-
-int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate, void *arg,
-                             const char *what);
+/* tusk_condition_wait_for, for the running task; `what` it waits for is for reports. */
+int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate,
+                             void *arg, const char *what);
 
 #endif

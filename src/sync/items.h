@@ -1,6 +1,6 @@
 /*
- * Where a queue keeps its items: a ring for first in, first out; a stack for last in, first out; a heap
- * by a comparison. Which one, the queue's own fields say.
+ * Where a queue keeps its items: a ring for first in, first out; a stack for last in, first out; a
+ * heap by a comparison. Which one, the queue's own fields say.
  *
  * Invariants: the items of a stack and of a heap begin at the first place, and head_ is 0; an
  * empty ring may begin anywhere. capacity_ is never more than maxsize_, if there is one.
@@ -58,10 +58,13 @@ TUSK__ALWAYS_INLINE int tusk__items_push(tusk_queue *queue, const void *item)
         if (rc < 0)
             return rc;
     }
-    if (unlikely(queue->compare_ != NULL))
+    if (unlikely(queue->compare_ != NULL)) {
         tusk__heap_push(queue, item);
-    else
-        tusk__item_copy(tusk__item_at(queue, tusk__ring_index(queue, queue->count_)), item, queue->item_size_);
+    } else {
+        size_t place = tusk__ring_index(queue, queue->count_);
+
+        tusk__item_copy(tusk__item_at(queue, place), item, queue->item_size_);
+    }
     queue->count_++;
     return 0;
 }

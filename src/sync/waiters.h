@@ -6,13 +6,13 @@
  *     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
  *
  * A waiter's record lies on its stack and is in the list from the call until the task runs
- * again: also after it has been woken or cancelled. That is not an accident. Who comes new must
- * see that somebody has been woken and will take what there is, and a lock whose first waiter is cancelled
- * lets that one pass the lock on, in its turn; order depends on it.
+ * again: also after it has been woken or cancelled. Who comes new must see that somebody has been
+ * woken and will take what there is; and a lock whose first waiter is cancelled lets that one
+ * pass the lock on, in its turn. Order depends on both.
  *
- * States: WAITING, then WOKEN or CANCELLED. A cancel after the wake does not change the state: the
- * task gets -ECANCELED, and the record still says WOKEN, so that its caller knows that it
- * has something to pass on.
+ * States: WAITING, then WOKEN or CANCELLED. A cancel after the wake does not change the state:
+ * the task gets -ECANCELED, and the record still says WOKEN, so that its caller knows that it has
+ * something to pass on.
  *
  * Invariants: `waiting` is the first record in state WAITING, and so to find whom to wake takes no
  * search; it only moves towards the end of the list, so moving it costs each record one step in all.
@@ -114,7 +114,8 @@ static inline void tusk__waiters_wake_all(struct tusk__waiters *waiters)
 }
 
 /* True if tasks of another loop wait there: then this task cannot, for they would wake each other. */
-static inline bool tusk__waiters_are_foreign(const struct tusk__waiters *waiters, const struct tusk__task *task)
+static inline bool tusk__waiters_are_foreign(const struct tusk__waiters *waiters,
+                                             const struct tusk__task *task)
 {
     return waiters->first && waiters->first->task->future.loop != task->future.loop;
 }

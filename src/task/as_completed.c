@@ -87,7 +87,8 @@ static void unsubscribe(struct record *record)
 
 static void time_is_over(struct tusk__handle *handle)
 {
-    struct tusk_as_completed_iterator *iterator = container_of(handle, struct tusk_as_completed_iterator, timer.handle);
+    struct tusk_as_completed_iterator *iterator =
+        container_of(handle, struct tusk_as_completed_iterator, timer.handle);
 
     iterator->timer_linked = false;
     for (size_t i = 0; i < iterator->count; i++)
@@ -144,7 +145,8 @@ static void schedule(struct tusk_as_completed_iterator *iterator, double timeout
     iterator->timer.handle.run = time_is_over;
     iterator->timer.handle.context = TUSK__LIGHT;
     iterator->timer_linked = true;
-    tusk__loop_add_timer(iterator->loop, &iterator->timer, tusk__loop_deadline(now, timeout < 0 ? 0 : timeout));
+    tusk__loop_add_timer(iterator->loop, &iterator->timer,
+                         tusk__loop_deadline(now, timeout < 0 ? 0 : timeout));
 }
 
 tusk_as_completed_iterator *(tusk_as_completed)(tusk_future *const *futures, size_t count,

@@ -33,13 +33,15 @@ void tusk__callback_run(struct tusk__handle *handle)
 {
     struct callback *callback = callback_of(handle);
     struct tusk_future *future = callback->future;
+    unsigned messages = tusk__thread_messages;
     int rc = callback->function(future, callback->arg);
 
     if (unlikely(rc < 0)) {
         struct tusk_exception_context context = {
             .message = "Exception in callback",
             .error = rc,
-            .error_message = tusk__thread_message(rc),
+            /* One that was there before belongs to another error. */
+            .error_message = tusk__thread_messages != messages ? tusk__thread_message(rc) : NULL,
             .future = future,
         };
 

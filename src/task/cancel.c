@@ -32,7 +32,8 @@ static struct tusk__task *next_of(const struct tusk__task *task)
 {
     struct tusk_future *future = tusk__awaited(task->wait);
 
-    return future && future->kind == TUSK__TASK && tusk__future_pending(future) ? tusk__task_of(future) : NULL;
+    return future && future->kind == TUSK__TASK && tusk__future_pending(future) ? tusk__task_of(future)
+                                                                                : NULL;
 }
 
 /*
@@ -81,7 +82,8 @@ static struct tusk__gather *awaited_gather(const struct tusk__task *task)
 {
     struct tusk_future *future = tusk__awaited(task->wait);
 
-    return future && future->kind == TUSK__GATHER && tusk__future_pending(future) ? tusk__gather_of(future) : NULL;
+    return future && future->kind == TUSK__GATHER && tusk__future_pending(future) ? tusk__gather_of(future)
+                                                                                  : NULL;
 }
 
 /* The end of a chain of awaits: what it waits for is asked, at once or by going on into a gather. */

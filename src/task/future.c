@@ -140,7 +140,8 @@ static bool is_bare_task(const struct tusk_future *future)
 {
     return future->kind == TUSK__TASK &&
            !((uintptr_t)future->text | (uintptr_t)future->callbacks | future->handle.context) &&
-           future->state != TUSK__FAILED && tusk__task_is_clear(container_of(future, struct tusk__task, future));
+           future->state != TUSK__FAILED &&
+           tusk__task_is_clear(container_of(future, struct tusk__task, future));
 }
 
 void tusk__future_free(struct tusk_future *future)

@@ -44,7 +44,8 @@ static void succeed(struct tusk__gather *gather)
 }
 
 /* A child has ended: what asyncio's done callback does. */
-static void child_done(struct tusk__gather *gather, struct tusk__gather_child *child, int result, struct tusk__text *text)
+static void child_done(struct tusk__gather *gather, struct tusk__gather_child *child, int result,
+                       struct tusk__text *text)
 {
     child->result = result;
     gather->running--;
@@ -62,7 +63,8 @@ static void take(struct tusk__gather *gather, struct tusk__gather_child *child)
     struct tusk_future *future = child->future;
 
     child->future = NULL;
-    if (future->state == TUSK__CANCELLED && child == &gather->children[gather->children[gather->count - 1].same_as])
+    if (future->state == TUSK__CANCELLED &&
+        child == &gather->children[gather->children[gather->count - 1].same_as])
         tusk__text_put(&gather->last_text, tusk__text_retain(future->text));
     child_done(gather, child, tusk__future_outcome(future), future->text);
     tusk__future_release(future);
@@ -87,7 +89,8 @@ void tusk__gather_clear(struct tusk_future *future)
 
 /* ---- making ---- */
 
-static struct tusk__gather *allocate(struct tusk_loop *loop, size_t count, const struct tusk_gather_options *options)
+static struct tusk__gather *allocate(struct tusk_loop *loop, size_t count,
+                                     const struct tusk_gather_options *options)
 {
     struct tusk__gather *gather;
 
@@ -181,7 +184,8 @@ static int check(struct tusk_loop *loop, tusk_future *const *futures, size_t cou
     return 0;
 }
 
-tusk_future *(tusk_gather)(tusk_future *const *futures, size_t count, const struct tusk_gather_options *options)
+tusk_future *(tusk_gather)(tusk_future *const *futures, size_t count,
+                           const struct tusk_gather_options *options)
 {
     struct tusk_loop *loop = tusk__running_loop;
     int null_error = tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;

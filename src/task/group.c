@@ -21,7 +21,8 @@ struct child {
     struct child *previous;
 };
 
-_Static_assert(sizeof(struct child) <= TUSK__CALLBACK_SIZE, "a child's record does not fit into the slab of callbacks");
+_Static_assert(sizeof(struct child) <= TUSK__CALLBACK_SIZE,
+               "a child's record does not fit into the slab of callbacks");
 
 struct group {
     struct tusk_loop *loop;
@@ -276,7 +277,8 @@ static void wait_for_children(struct group *group, struct propagated *propagated
 static struct tusk__text *collect(struct group *group, struct tusk__text *body_error)
 {
     size_t count = group->failures + (body_error ? 1 : 0);
-    struct tusk__text *text = tusk__text_group(TUSK_EXCEPTION_GROUP, "unhandled errors in a TaskGroup", count);
+    struct tusk__text *text =
+        tusk__text_group(TUSK_EXCEPTION_GROUP, "unhandled errors in a TaskGroup", count);
     struct child *next;
     size_t i = 0;
 

@@ -60,7 +60,8 @@ TUSK__ALWAYS_INLINE struct tusk__task *next_task_quickly(struct tusk_loop *loop)
 }
 
 /* Ends a task that has not started. */
-static TUSK__NOINLINE bool refuse(struct tusk__task *task, struct tusk__coro *here, int code, const char *reason)
+static TUSK__NOINLINE bool refuse(struct tusk__task *task, struct tusk__coro *here, int code,
+                                  const char *reason)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
 
@@ -188,14 +189,16 @@ TUSK__ALWAYS_INLINE void give_back(struct tusk__tasks *tasks, struct tusk__stack
 }
 
 /* Where a stack goes on whose task has ended, to the place of `to`, for good. */
-_Noreturn TUSK__ALWAYS_INLINE void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__coro *to)
+_Noreturn TUSK__ALWAYS_INLINE void leave_to(struct tusk__tasks *tasks, struct tusk__coro *self,
+                                            struct tusk__coro *to)
 {
     give_back(tasks, self->stack);
     tusk__coro_leave(self, to);
 }
 
 /* An eager task has ended without suspending: its creator goes on. */
-_Noreturn TUSK__ALWAYS_INLINE void leave_to_creator(struct tusk__tasks *tasks, struct tusk__coro *self, struct tusk__eager *eager)
+_Noreturn TUSK__ALWAYS_INLINE void leave_to_creator(struct tusk__tasks *tasks, struct tusk__coro *self,
+                                                    struct tusk__eager *eager)
 {
     tasks->loop->current = eager->creator_handle;
     leave_to(tasks, self, eager->creator);

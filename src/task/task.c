@@ -22,11 +22,11 @@ static int check(const struct tusk_loop *loop, tusk_coro *coro, const struct tus
     if (!coro)
         return tusk_raise(-EINVAL, "a task needs a coroutine, and this one is NULL");
     if (options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
-        return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu", options->stack_size,
-                          TUSK_STACK_MIN);
+        return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu",
+                          options->stack_size, TUSK_STACK_MIN);
     if (options->stack_size > UINT32_MAX)
-        return tusk_raise(-EINVAL, "a stack of %zu bytes is too large: the maximum is %u", options->stack_size,
-                          UINT32_MAX);
+        return tusk_raise(-EINVAL, "a stack of %zu bytes is too large: the maximum is %u",
+                          options->stack_size, UINT32_MAX);
     return 0;
 }
 
@@ -64,8 +64,8 @@ static void *discard(struct tusk__task *task)
 }
 
 /* A creation with options, on a loop that may be anything. */
-static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *coro, void *arg, bool owns_arg,
-                                             const struct tusk_task_options *options)
+static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *coro, void *arg,
+                                             bool owns_arg, const struct tusk_task_options *options)
 {
     struct tusk__tasks *tasks;
     struct tusk__task *task;
@@ -79,7 +79,8 @@ static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *
     task = tusk__slab_get(&tasks->tasks);
     if (!task)
         return tusk__fail(-ENOMEM);
-    init(task, tasks, coro, arg, options->tusk__where, tusk__cell_for(*tusk__current_cell(), options->context));
+    init(task, tasks, coro, arg, options->tusk__where,
+         tusk__cell_for(*tusk__current_cell(), options->context));
     if (options->name && !(task->name = copy_name(options->name)))
         return discard(task);
     if (!options->name)
@@ -123,15 +124,18 @@ tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
  * True for a creation that needs nothing but a task's memory, which is there: no
  * options, no context to copy, no copy that waits. Such a one calls nobody.
  */
-static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro, const struct tusk_task_options *options)
+static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro,
+                            const struct tusk_task_options *options)
 {
     return loop->tasks && coro && !tusk__copies_wait() && loop->current && !loop->current->context &&
            tusk__slab_is_ready(&tusk__tasks_of(loop)->tasks) &&
-           !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size | options->eager_start);
+           !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size |
+             options->eager_start);
 }
 
 /* tusk_create_task's second look. */
-static TUSK__NOINLINE tusk_task *create_here(tusk_coro *coro, void *arg, const struct tusk_task_options *options)
+static TUSK__NOINLINE tusk_task *create_here(tusk_coro *coro, void *arg,
+                                             const struct tusk_task_options *options)
 {
     if (tusk__running_loop)
         return (tusk_loop_create_task)(tusk__running_loop, coro, arg, options);
@@ -197,11 +201,13 @@ static void report_pointers_into(struct tusk__task *task)
     for (struct tusk_future *at = tusk__tasks_of(task->future.loop)->oldest; at; at = at->newer) {
         const char *arg = at->kind == TUSK__TASK ? tusk__task_of(at)->arg : NULL;
 
-        if (at == &task->future || !tusk__future_pending(at) || arg < stack->low || arg >= stack->low + stack->size)
+        if (at == &task->future || !tusk__future_pending(at) || arg < stack->low ||
+            arg >= stack->low + stack->size)
             continue;
         tusk__future_describe(at, other, sizeof other);
         snprintf(message, sizeof message,
-                 "Task ended while task '%s' has a pointer into its stack; await it, or give it a tusk_copy", other);
+                 "Task ended while task '%s' has a pointer into its stack; await it, or give it a tusk_copy",
+                 other);
         context.where = at->where;
         tusk__loop_report(at->loop, &context);
     }
@@ -346,7 +352,8 @@ size_t tusk_all_tasks(tusk_task **ret_tasks, size_t capacity)
 
     if (!loop || !loop->tasks)
         return 0;
-    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at && ret_tasks && count < capacity; at = at->newer)
+    for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at && ret_tasks && count < capacity;
+         at = at->newer)
         if (at->kind == TUSK__TASK && tusk__future_pending(at))
             ret_tasks[count++] = at;
     return tusk__tasks_of(loop)->pending;

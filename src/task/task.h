@@ -226,7 +226,8 @@ void tusk__task_clear(struct tusk__task *task);
 /* True if tusk__task_clear has nothing to do, as for most tasks. Without branches: all answers are needed. */
 static inline bool tusk__task_is_clear(const struct tusk__task *task)
 {
-    return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name | task->future.owns_arg);
+    return !((uintptr_t)task->place.stack | (uintptr_t)task->cancel_text | (uintptr_t)task->name |
+             task->future.owns_arg);
 }
 
 /* The future that `wait` awaits, or NULL if it is no await. */
@@ -243,7 +244,6 @@ void tusk__await_abandon(struct tusk__task *task);
  */
 enum { TUSK__ENOUGH = 100 };
 void tusk__future_cancel_in_round(struct tusk_future *future);
-
 
 /* Writes the task's name, or what kind of future it is. Allocates nothing. */
 void tusk__future_describe(const struct tusk_future *future, char *text, size_t size);

@@ -129,8 +129,8 @@ static int64_t deadline(struct tusk_loop *loop, double timeout)
     return tusk__loop_deadline(tusk__loop_clock(loop), timeout < 0 ? 0 : timeout);
 }
 
-static int wait_with(struct record *records, struct tusk__task *task, tusk_future *const *futures, size_t count,
-                     const struct tusk_wait_options *options)
+static int wait_with(struct record *records, struct tusk__task *task, tusk_future *const *futures,
+                     size_t count, const struct tusk_wait_options *options)
 {
     struct waiting waiting = {.records = records, .count = count, .return_when = options->return_when};
     size_t used;
@@ -157,7 +157,8 @@ static int check(const struct tusk__task *task, tusk_future *const *futures, siz
     if (isnan(options->timeout))
         return tusk_raise(-EINVAL, "a time-out of NaN seconds");
     if (options->return_when > TUSK_FIRST_EXCEPTION)
-        return tusk_raise(-EINVAL, "return_when is %d, which is none of its values", (int)options->return_when);
+        return tusk_raise(-EINVAL, "return_when is %d, which is none of its values",
+                          (int)options->return_when);
     for (size_t i = 0; i < count; i++) {
         if (!futures[i])
             return tusk_raise(-EINVAL, "future %zu of %zu is NULL", i, count);

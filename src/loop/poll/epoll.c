@@ -105,10 +105,11 @@ static void epoll_close(struct tusk__poller *poller)
 static int wait_exactly(struct state *state, int64_t timeout)
 {
 #if defined(SYS_epoll_pwait2)
-    struct timespec time = {.tv_sec = (time_t)(timeout / 1000000000), .tv_nsec = (long)(timeout % 1000000000)};
+    struct timespec time = {.tv_sec = (time_t)(timeout / 1000000000),
+                            .tv_nsec = (long)(timeout % 1000000000)};
 
-    return (int)syscall(SYS_epoll_pwait2, state->epoll, state->events, EVENTS_PER_WAIT, timeout < 0 ? NULL : &time,
-                        NULL, (size_t)0);
+    return (int)syscall(SYS_epoll_pwait2, state->epoll, state->events, EVENTS_PER_WAIT,
+                        timeout < 0 ? NULL : &time, NULL, (size_t)0);
 #else
     (void)state;
     (void)timeout;
