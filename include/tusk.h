@@ -19,6 +19,8 @@
  *     tusk/wait.h      wait, wait_for, shield, as_completed
  *     tusk/timeout.h   time-outs
  *     tusk/group.h     task groups
+ *     tusk/sync.h      locks, events, conditions, semaphores, barriers
+ *     tusk/queue.h     queues
  *     tusk/context.h   context variables
  *     tusk/loop.h      the event loop below it all: callbacks, timers, time
  *     tusk/error.h     error codes and their messages
@@ -39,7 +41,9 @@
 #include <tusk/future.h>
 #include <tusk/group.h>
 #include <tusk/loop.h>
+#include <tusk/queue.h>
 #include <tusk/run.h>
+#include <tusk/sync.h>
 #include <tusk/task.h>
 #include <tusk/timeout.h>
 #include <tusk/wait.h>

@@ -29,9 +29,9 @@ typedef struct tusk_context_var {
     void *default_value;
 } tusk_context_var;
 
-#define TUSK_CONTEXT_VAR(name, default_value)                                                      \
-    {                                                                                              \
-        (name), (default_value)                                                                    \
+#define TUSK_CONTEXT_VAR(name, default_value)                                                                \
+    {                                                                                                        \
+        (name), (default_value)                                                                              \
     }
 
 /* What a variable was before a set: for tusk_context_var_reset(). Opaque, yours, nothing to free. */

@@ -103,11 +103,11 @@ TUSK_API int tusk_last_error(void);
  * Returns from the calling function when the expression is negative, with its
  * value: tusk's "await" in the middle of a function that has nothing to clean up.
  */
-#define tusk_try(expression)                                                                       \
-    do {                                                                                           \
-        int tusk__rc = (expression);                                                               \
-        if (tusk__rc < 0)                                                                          \
-            return tusk__rc;                                                                       \
+#define tusk_try(expression)                                                                                 \
+    do {                                                                                                     \
+        int tusk__rc = (expression);                                                                         \
+        if (tusk__rc < 0)                                                                                    \
+            return tusk__rc;                                                                                 \
     } while (0)
 
 TUSK_END_DECLS

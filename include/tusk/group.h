@@ -55,9 +55,9 @@ TUSK_API int tusk_task_group_cancel(tusk_task_group *group);
 TUSK_API TUSK_MUST_CHECK int tusk_task_group_exit(tusk_task_group *group, int rc);
 
 #ifndef __cplusplus
-#define tusk_task_group_create_task(group, coro, ...)                                              \
+#define tusk_task_group_create_task(group, coro, ...)                                                        \
     TUSK__GROUP_CREATE_TASK(group, coro, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__GROUP_CREATE_TASK(group, coro, arg, ...)                                             \
+#define TUSK__GROUP_CREATE_TASK(group, coro, arg, ...)                                                       \
     (tusk_task_group_create_task)(group, coro, arg, &(const struct tusk_task_options){__VA_ARGS__})
 #endif
 

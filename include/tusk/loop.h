@@ -61,6 +61,12 @@ struct tusk_loop_options {
     /* The poller by name ("epoll", "poll"). NULL: the environment's
      * TUSK_POLLER, or else the best there is. */
     const char *poller;
+    /*
+     * Not 0: tasks that are ready at once run in an order drawn from this seed, and the same seed gives
+     * the same order again. It finds what depends on an order that nobody promised.
+     * 0: the environment's TUSK_SCHEDULE_SEED, or first in, first out.
+     */
+    uint64_t schedule_seed;
     int tusk__end;
 };
 
@@ -75,7 +81,7 @@ struct tusk_call_options {
  * tusk_last_error() gives: -ENOMEM, -EMFILE, -EINVAL for a poller that this
  * system does not have. Does not suspend. Any thread; the loop belongs to the
  * thread that runs it. Options (last, as designated initializers): .clock,
- * .debug, .poller.
+ * .debug, .poller, .schedule_seed.
  */
 TUSK_API tusk_loop *tusk_new_event_loop(const struct tusk_loop_options *options);
 

@@ -40,7 +40,10 @@
 
 TUSK_BEGIN_DECLS
 
-/* Which of two items is first out of a priority queue: negative for the left one. Must not use the queue, or suspend. */
+/*
+ * Which of two items is the first out of a priority queue: negative for the left one. Must not use
+ * the queue, or suspend.
+ */
 typedef int tusk_queue_compare(const void *left, const void *right);
 
 typedef struct tusk_queue {
@@ -65,10 +68,10 @@ typedef struct tusk_queue {
     struct tusk__waiters joiners_;
 } tusk_queue;
 
-#define TUSK__QUEUE_INIT(size, maxsize, compare, lifo, given, items)                               \
-    {                                                                                              \
-        size, maxsize, compare, lifo, given, false, items, (given) ? (maxsize) : 0, 0, 0, 0,       \
-            TUSK__WAITERS_INIT, TUSK__WAITERS_INIT, TUSK__WAITERS_INIT                             \
+#define TUSK__QUEUE_INIT(size, maxsize, compare, lifo, given, items)                                         \
+    {                                                                                                        \
+        size, maxsize, compare, lifo, given, false, items, (given) ? (maxsize) : 0, 0, 0, 0,                 \
+            TUSK__WAITERS_INIT, TUSK__WAITERS_INIT, TUSK__WAITERS_INIT                                       \
     }
 #define TUSK__ARRAY_LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -78,15 +81,15 @@ typedef struct tusk_queue {
  */
 #define TUSK_QUEUE_INIT(type, maxsize) TUSK__QUEUE_INIT(sizeof(type), maxsize, NULL, false, false, NULL)
 #define TUSK_LIFO_QUEUE_INIT(type, maxsize) TUSK__QUEUE_INIT(sizeof(type), maxsize, NULL, true, false, NULL)
-#define TUSK_PRIORITY_QUEUE_INIT(type, maxsize, compare)                                           \
+#define TUSK_PRIORITY_QUEUE_INIT(type, maxsize, compare)                                                     \
     TUSK__QUEUE_INIT(sizeof(type), maxsize, compare, false, false, NULL)
 
 /* The same with the items in an array, not a pointer: its length is the limit. */
-#define TUSK_QUEUE_INIT_IN(array)                                                                  \
+#define TUSK_QUEUE_INIT_IN(array)                                                                            \
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), NULL, false, true, (char *)(array))
-#define TUSK_LIFO_QUEUE_INIT_IN(array)                                                             \
+#define TUSK_LIFO_QUEUE_INIT_IN(array)                                                                       \
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), NULL, true, true, (char *)(array))
-#define TUSK_PRIORITY_QUEUE_INIT_IN(array, compare)                                                \
+#define TUSK_PRIORITY_QUEUE_INIT_IN(array, compare)                                                          \
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), compare, false, true, (char *)(array))
 
 /*
@@ -118,10 +121,16 @@ TUSK_API TUSK_MUST_CHECK int tusk_queue_put(tusk_queue *queue, const void *item)
  */
 TUSK_API TUSK_MUST_CHECK int tusk_queue_get(tusk_queue *queue, void *ret_item);
 
-/* Puts without waiting: TUSK_QUEUE_FULL if there is no room. Otherwise as tusk_queue_put(). Does not suspend. */
+/*
+ * Puts without waiting: TUSK_QUEUE_FULL if there is no room. Otherwise as tusk_queue_put(), but
+ * also outside of tasks. Does not suspend.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_queue_put_nowait(tusk_queue *queue, const void *item);
 
-/* Takes without waiting: TUSK_QUEUE_EMPTY if there is no item. Otherwise as tusk_queue_get(). Does not suspend. */
+/*
+ * Takes without waiting: TUSK_QUEUE_EMPTY if there is no item. Otherwise as tusk_queue_get(), but
+ * also outside of tasks. Does not suspend.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_queue_get_nowait(tusk_queue *queue, void *ret_item);
 
 /*
@@ -145,7 +154,10 @@ struct tusk_queue_shutdown_options {
  */
 TUSK_API void tusk_queue_shutdown(tusk_queue *queue, const struct tusk_queue_shutdown_options *options);
 
-/* Its length; its limit (0: none); whether it is empty; whether it has a limit and has reached it. None suspends. */
+/*
+ * Its length; its limit (0: none); whether it is empty; whether it has a limit and has reached it.
+ * None of them suspends.
+ */
 TUSK_API size_t tusk_queue_qsize(const tusk_queue *queue);
 TUSK_API size_t tusk_queue_maxsize(const tusk_queue *queue);
 TUSK_API bool tusk_queue_empty(const tusk_queue *queue);
@@ -153,7 +165,7 @@ TUSK_API bool tusk_queue_full(const tusk_queue *queue);
 
 #ifndef __cplusplus
 #define tusk_queue_shutdown(...) TUSK__QUEUE_SHUTDOWN(__VA_ARGS__, .tusk__end = 0)
-#define TUSK__QUEUE_SHUTDOWN(queue, ...)                                                           \
+#define TUSK__QUEUE_SHUTDOWN(queue, ...)                                                                     \
     (tusk_queue_shutdown)(queue, &(const struct tusk_queue_shutdown_options){__VA_ARGS__})
 #endif
 

@@ -16,8 +16,8 @@
  * They are plain structs, ready by an initializer, and most also when zeroed. They own
  * nothing: there is nothing to free. Do not move one while somebody waits. Their fields are tusk's.
  *
- * They are for tasks of one loop, in one thread. Who waits stands in the struct until he
- * runs again; a loop that is closed while tasks wait leaves the struct unusable, until it is
+ * They are for tasks of one loop, in one thread. A task that waits is in the struct until it runs
+ * again; a loop that is closed while tasks wait leaves the struct unusable, until it is
  * initialized again.
  *
  * What suspends is for tasks only and returns TUSK_NOT_IN_TASK elsewhere, also when
@@ -44,7 +44,10 @@ struct tusk__waiters {
     size_t live;
 };
 
-#define TUSK__WAITERS_INIT {NULL, NULL, NULL, 0}
+#define TUSK__WAITERS_INIT                                                                                   \
+    {                                                                                                        \
+        NULL, NULL, NULL, 0                                                                                  \
+    }
 
 /* ---- Lock ---- */
 
@@ -54,7 +57,10 @@ typedef struct tusk_lock {
     bool locked_;
 } tusk_lock;
 
-#define TUSK_LOCK_INIT {TUSK__WAITERS_INIT, false}
+#define TUSK_LOCK_INIT                                                                                       \
+    {                                                                                                        \
+        TUSK__WAITERS_INIT, false                                                                            \
+    }
 
 /*
  * Waits until the lock is free and it is this task's turn, and takes it. Returns
@@ -79,7 +85,10 @@ typedef struct tusk_event {
     bool set_;
 } tusk_event;
 
-#define TUSK_EVENT_INIT {TUSK__WAITERS_INIT, false}
+#define TUSK_EVENT_INIT                                                                                      \
+    {                                                                                                        \
+        TUSK__WAITERS_INIT, false                                                                            \
+    }
 
 /* Waits until the event is set. Returns 0 or an error. Suspends, unless it is set. */
 TUSK_API TUSK_MUST_CHECK int tusk_event_wait(tusk_event *event);
@@ -109,7 +118,10 @@ typedef struct tusk_condition {
     tusk_lock *lock_;
 } tusk_condition;
 
-#define TUSK_CONDITION_INIT_WITH(lock) {TUSK__WAITERS_INIT, TUSK_LOCK_INIT, lock}
+#define TUSK_CONDITION_INIT_WITH(lock)                                                                       \
+    {                                                                                                        \
+        TUSK__WAITERS_INIT, TUSK_LOCK_INIT, lock                                                             \
+    }
 #define TUSK_CONDITION_INIT TUSK_CONDITION_INIT_WITH(NULL)
 
 /* 0: wait on; positive: true; negative: an error. Must not suspend. */
@@ -153,14 +165,17 @@ typedef struct tusk_semaphore {
 } tusk_semaphore;
 
 /* The value must not be negative: the calls return -EINVAL then. */
-#define TUSK_SEMAPHORE_INIT(value) {TUSK__WAITERS_INIT, value}
+#define TUSK_SEMAPHORE_INIT(value)                                                                           \
+    {                                                                                                        \
+        TUSK__WAITERS_INIT, value                                                                            \
+    }
 
 /* Waits for a permit and takes it. Returns 0 or an error. Suspends, unless there is one and nobody waits. */
 TUSK_API TUSK_MUST_CHECK int tusk_semaphore_acquire(tusk_semaphore *semaphore);
 
 /*
- * Gives a permit back, or a new one. It is reserved for the first who waits, and so
- * nobody can come before him. Returns 0 or -EINVAL. Does not suspend.
+ * Gives a permit back, or a new one. It is reserved for the first task that waits, so that
+ * none can come before it. Returns 0 or -EINVAL. Does not suspend.
  */
 TUSK_API int tusk_semaphore_release(tusk_semaphore *semaphore);
 
@@ -173,7 +188,10 @@ typedef struct tusk_bounded_semaphore {
     int64_t bound_;
 } tusk_bounded_semaphore;
 
-#define TUSK_BOUNDED_SEMAPHORE_INIT(value) {TUSK_SEMAPHORE_INIT(value), value}
+#define TUSK_BOUNDED_SEMAPHORE_INIT(value)                                                                   \
+    {                                                                                                        \
+        TUSK_SEMAPHORE_INIT(value), value                                                                    \
+    }
 
 /* As of a semaphore; releasing too often is -EINVAL. */
 TUSK_API TUSK_MUST_CHECK int tusk_bounded_semaphore_acquire(tusk_bounded_semaphore *semaphore);
@@ -192,7 +210,10 @@ typedef struct tusk_barrier {
 } tusk_barrier;
 
 /* At least one party: the calls return -EINVAL otherwise. */
-#define TUSK_BARRIER_INIT(parties) {TUSK_CONDITION_INIT, parties, 0, 0}
+#define TUSK_BARRIER_INIT(parties)                                                                           \
+    {                                                                                                        \
+        TUSK_CONDITION_INIT, parties, 0, 0                                                                   \
+    }
 
 /*
  * Waits until all parties have come. Returns a number from 0 to parties - 1,
@@ -209,7 +230,10 @@ TUSK_API TUSK_MUST_CHECK int tusk_barrier_wait(tusk_barrier *barrier);
  */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_reset(tusk_barrier *barrier);
 
-/* Breaks it, until a reset: all who wait, or will, get TUSK_BROKEN_BARRIER. Otherwise as tusk_barrier_reset(). */
+/*
+ * Breaks it, until a reset: all who wait, or will, get TUSK_BROKEN_BARRIER. Otherwise as
+ * tusk_barrier_reset().
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_abort(tusk_barrier *barrier);
 
 /* How many parties it takes. Does not suspend. */
@@ -237,13 +261,15 @@ TUSK_API bool tusk_barrier_broken(const tusk_barrier *barrier);
 #define tusk_bounded_semaphore_scope(semaphore) TUSK__SCOPE(tusk_bounded_semaphore, semaphore)
 
 /* One declaration, not two statements: so it cannot be the half-taken branch of an if. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): types and names cannot stand in parentheses. */
 #define TUSK__SCOPE(type, object) TUSK__SCOPE_NAMED(type, object, TUSK__JOIN(tusk__scope_, __LINE__))
-#define TUSK__SCOPE_NAMED(type, object, name)                                                      \
-    type *name __attribute__((cleanup(tusk__leave_##type), unused)) = __extension__({              \
-        type *tusk__object = (object);                                                             \
-        tusk_try(type##_acquire(tusk__object));                                                    \
-        tusk__object;                                                                              \
+#define TUSK__SCOPE_NAMED(type, object, name)                                                                \
+    type *name __attribute__((cleanup(tusk__leave_##type), unused)) = __extension__({                        \
+        type *tusk__object = (object);                                                                       \
+        tusk_try(type##_acquire(tusk__object));                                                              \
+        tusk__object;                                                                                        \
     })
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define TUSK__JOIN(left, right) TUSK__JOIN_EXPANDED(left, right)
 #define TUSK__JOIN_EXPANDED(left, right) left##right
 

@@ -72,6 +72,30 @@ TUSK_API tusk_task *tusk_create_task(tusk_coro *coro, void *arg, const struct tu
 TUSK_API tusk_task *tusk_loop_create_task(tusk_loop *loop, tusk_coro *coro, void *arg,
                                           const struct tusk_task_options *options);
 
+/*
+ * Makes a task whatever the loop's task factory is: what factories are made of. (asyncio.Task)
+ * A future and errors as of tusk_create_task(). In C without options: NULL.
+ */
+TUSK_API tusk_task *tusk_task_new(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                  const struct tusk_task_options *options);
+
+/* What makes the tasks of a loop. options is never NULL. */
+typedef tusk_task *tusk_task_factory(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                     const struct tusk_task_options *options);
+
+/*
+ * Lets factory make all tasks of the loop from now on; NULL brings back the usual way. Returns
+ * 0, -EINVAL for a NULL loop, TUSK_LOOP_CLOSED or -ENOMEM. Does not suspend.
+ */
+TUSK_API int tusk_loop_set_task_factory(tusk_loop *loop, tusk_task_factory *factory);
+
+/* The loop's factory, or NULL. Does not suspend. */
+TUSK_API tusk_task_factory *tusk_loop_get_task_factory(const tusk_loop *loop);
+
+/* A factory whose tasks all start at once, as with .eager_start. */
+TUSK_API tusk_task *tusk_eager_task_factory(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                            const struct tusk_task_options *options);
+
 /* asyncio's other name for tusk_create_task(). */
 TUSK_API tusk_task *tusk_ensure_future(tusk_coro *coro, void *arg, const struct tusk_task_options *options);
 

@@ -53,7 +53,8 @@ TUSK_API tusk_thread_pool_executor *tusk_thread_pool_executor_create(size_t max_
  * May be called again. Returns 0; -EINVAL for NULL; -EDEADLK if one of the pool's own threads
  * would wait. Any thread.
  */
-TUSK_API int tusk_thread_pool_executor_shutdown(tusk_thread_pool_executor *executor, bool wait, bool cancel_futures);
+TUSK_API int tusk_thread_pool_executor_shutdown(tusk_thread_pool_executor *executor, bool wait,
+                                                bool cancel_futures);
 
 /* Gives the reference back; with the last one the pool is shut down, without waiting. Takes NULL. Any thread. */
 TUSK_API void tusk_thread_pool_executor_release(tusk_thread_pool_executor *executor);
@@ -65,8 +66,8 @@ TUSK_API void tusk_thread_pool_executor_release(tusk_thread_pool_executor *execu
  * TUSK_INVALID_STATE if the executor was shut down, -EAGAIN if the system gives no thread, -ENOMEM.
  * Takes a tusk_copy(). Does not suspend. In C, `where` is left out.
  */
-TUSK_API tusk_future *tusk_run_in_executor(tusk_thread_pool_executor *executor, tusk_coro *function, void *arg,
-                                           const char *where);
+TUSK_API tusk_future *tusk_run_in_executor(tusk_thread_pool_executor *executor, tusk_coro *function,
+                                           void *arg, const char *where);
 
 /* The same for a loop that may not run yet. Not from other threads. */
 TUSK_API tusk_future *tusk_loop_run_in_executor(tusk_loop *loop, tusk_thread_pool_executor *executor,
@@ -149,12 +150,12 @@ TUSK_API int tusk_concurrent_future_add_done_callback(tusk_concurrent_future *fu
 TUSK_API void tusk_concurrent_future_release(tusk_concurrent_future *future);
 
 #ifndef __cplusplus
-#define tusk_run_in_executor(executor, function, arg)                                              \
+#define tusk_run_in_executor(executor, function, arg)                                                        \
     ((tusk_run_in_executor)((executor), (function), (arg), TUSK__HERE))
-#define tusk_loop_run_in_executor(loop, executor, function, arg)                                   \
+#define tusk_loop_run_in_executor(loop, executor, function, arg)                                             \
     ((tusk_loop_run_in_executor)((loop), (executor), (function), (arg), TUSK__HERE))
 #define tusk_to_thread(function, ...) TUSK__TO_THREAD(function, __VA_ARGS__, .tusk__where = TUSK__HERE)
-#define TUSK__TO_THREAD(function, arg, ...)                                                        \
+#define TUSK__TO_THREAD(function, arg, ...)                                                                  \
     (tusk_to_thread)(function, arg, &(const struct tusk_to_thread_options){__VA_ARGS__})
 #endif
 

@@ -93,17 +93,18 @@ TUSK_API tusk_as_completed_iterator *tusk_as_completed(tusk_future *const *futur
  * when there are no more; -ETIMEDOUT when the time is over (for each one that is left), -ECANCELED,
  * TUSK_NOT_IN_TASK. Suspends.
  */
-TUSK_API TUSK_MUST_CHECK int tusk_as_completed_next(tusk_as_completed_iterator *iterator, tusk_future **ret_future);
+TUSK_API TUSK_MUST_CHECK int tusk_as_completed_next(tusk_as_completed_iterator *iterator,
+                                                    tusk_future **ret_future);
 
 /* Ends the waiting, cancels nothing. Takes NULL. Does not suspend. */
 TUSK_API void tusk_as_completed_close(tusk_as_completed_iterator *iterator);
 
 #ifndef __cplusplus
 #define tusk_wait(futures, ...) TUSK__WAIT(futures, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__WAIT(futures, count, ...)                                                            \
+#define TUSK__WAIT(futures, count, ...)                                                                      \
     (tusk_wait)(futures, count, &(const struct tusk_wait_options){__VA_ARGS__})
 #define tusk_as_completed(futures, ...) TUSK__AS_COMPLETED(futures, __VA_ARGS__, .tusk__end = 0)
-#define TUSK__AS_COMPLETED(futures, count, ...)                                                    \
+#define TUSK__AS_COMPLETED(futures, count, ...)                                                              \
     (tusk_as_completed)(futures, count, &(const struct tusk_as_completed_options){__VA_ARGS__})
 #endif
 

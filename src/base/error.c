@@ -18,7 +18,7 @@ struct description {
 /* A code whose sentence is libc's. */
 #define NAME(code)                                                                                           \
     {                                                                                                        \
-        -code, #code, NULL                                                                                   \
+        -(code), #code, NULL                                                                                 \
     }
 
 /* What tusk itself returns or what programs meet most has a sentence; the rest goes to strerror. */

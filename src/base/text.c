@@ -22,17 +22,17 @@ static struct tusk__text *allocate(int code, size_t length)
 struct tusk__text *tusk__text_new(int code, const char *format, va_list args)
 {
     struct tusk__text *text;
-    va_list again;
+    va_list measured;
     int length;
 
     if (!format)
         return NULL;
-    va_copy(again, args);
-    length = vsnprintf(NULL, 0, format, args);
+    va_copy(measured, args);
+    length = vsnprintf(NULL, 0, format, measured);
+    va_end(measured);
     text = length < 0 ? NULL : allocate(code, (size_t)length);
     if (text)
-        vsnprintf(text->text, (size_t)length + 1, format, again);
-    va_end(again);
+        vsnprintf(text->text, (size_t)length + 1, format, args);
     return text;
 }
 

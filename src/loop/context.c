@@ -109,9 +109,10 @@ static struct map *map_with(const struct map *map, const tusk_context_var *var, 
 
     if (!new)
         return NULL;
-    if (at > 0)
-        memcpy(new->entries, map->entries, at * sizeof new->entries[0]);
     new->entries[at] = (struct entry){var, value};
+    if (!map)
+        return new;
+    memcpy(new->entries, map->entries, at * sizeof new->entries[0]);
     if (at + skip < count)
         memcpy(&new->entries[at + 1], &map->entries[at + skip], (count - at - skip) * sizeof new->entries[0]);
     return new;

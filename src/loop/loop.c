@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "loop/schedule.h"
 
 /*
  * How long a busy loop may go without a full turn, in nanoseconds, and how
@@ -63,6 +64,13 @@ void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int
 
 /* ---- life ---- */
 
+static uint64_t seed_of_environment(void)
+{
+    const char *value = getenv("TUSK_SCHEDULE_SEED");
+
+    return value ? strtoull(value, NULL, 10) : 0;
+}
+
 static bool environment_says_debug(void)
 {
     const char *value = getenv("TUSK_DEBUG");
@@ -74,6 +82,7 @@ static void init(struct tusk_loop *loop, const struct tusk_loop_options *options
 {
     loop->is_virtual = options && options->clock == TUSK_CLOCK_VIRTUAL;
     loop->debug = (options && options->debug) || environment_says_debug();
+    loop->schedule = options && options->schedule_seed ? options->schedule_seed : seed_of_environment();
     loop->ready_end = &loop->ready;
     read_clock(loop);
     loop->polled_at = loop->now;
@@ -256,11 +265,13 @@ static int wait_for_work(struct tusk_loop *loop, int64_t until)
  */
 static void adapt(struct tusk_loop *loop, int64_t since)
 {
+    int64_t turns = loop->quick_turns;
+
     if (since > POLL_INTERVAL)
-        loop->quick_turns = (uint32_t)(loop->quick_turns * POLL_INTERVAL / since);
-    else if (since < POLL_INTERVAL / 2 && loop->quick_turns < QUICK_TURNS_MAX)
-        loop->quick_turns =
-            loop->quick_turns * 2 + 1 > QUICK_TURNS_MAX ? QUICK_TURNS_MAX : loop->quick_turns * 2 + 1;
+        turns = turns * POLL_INTERVAL / since;
+    else if (since < POLL_INTERVAL / 2)
+        turns = turns * 2 + 1;
+    loop->quick_turns = (uint32_t)(turns < QUICK_TURNS_MAX ? turns : QUICK_TURNS_MAX);
 }
 
 static bool poll_is_due(const struct tusk_loop *loop)
@@ -272,7 +283,7 @@ bool tusk__loop_renew(struct tusk_loop *loop)
 {
     int64_t before = loop->now;
 
-    if (loop->stopping || loop->once || loop->debug || tusk__inbox_full(&loop->inbox))
+    if (loop->stopping || loop->once || loop->debug || loop->schedule || tusk__inbox_full(&loop->inbox))
         return false;
     read_clock(loop);
     adapt(loop, loop->now - before);
@@ -304,11 +315,13 @@ static int turn(struct tusk_loop *loop, int64_t until)
     }
     if (rc < 0)
         return rc;
-    loop->turns_left = loop->stopping || loop->once || loop->debug ? 0 : loop->quick_turns;
+    loop->turns_left = loop->stopping || loop->once || loop->debug || loop->schedule ? 0 : loop->quick_turns;
     loop->iteration++;
     loop->batch = loop->ready;
     loop->ready = NULL;
     loop->ready_end = &loop->ready;
+    if (loop->schedule && loop->hooks)
+        tusk__schedule_shuffle(&loop->schedule, &loop->batch, loop->hooks->step);
     return 0;
 }
 

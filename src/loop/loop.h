@@ -36,6 +36,8 @@ struct tusk__loop_hooks {
     void (*leave)(struct tusk_loop *loop);
     /* The loop is about to block. Returns the nanoseconds after which it wants to be asked again, or -1. */
     int64_t (*idle)(struct tusk_loop *loop, int64_t now);
+    /* What the handles of tasks run: a seed shuffles these, and no others. */
+    void (*step)(struct tusk__handle *handle);
     /* Nothing can ever wake this loop: report who waits for what. */
     void (*deadlock)(struct tusk_loop *loop);
     /* The loop closes: a handle of the hooks' owner stood in the ready queue and will not run. */
@@ -112,6 +114,8 @@ struct tusk_loop {
 
     /* --- the rest --- */
     struct tusk__slab calls;
+    /* The state of the random order of tasks; 0 for first in, first out. */
+    uint64_t schedule;
     /* The number that the last call got. */
     uint64_t last_call_id;
     tusk_exception_handler *exception_handler;

@@ -1,6 +1,6 @@
 /*
  * Lock. A release wakes the first waiter but does not hand the lock over: it is free
- * until that one runs, and only those who come new see that he has been woken, and queue up.
+ * until that one runs, and newcomers, who see that it has been woken, queue up behind it.
  */
 #include "sync/lock.h"
 

@@ -1,9 +1,10 @@
 /*
  * Semaphore and BoundedSemaphore.
  *
- * A permit that is released while somebody waits never shows in the value: it is reserved for the
- * first one, by waking him. If he is cancelled before he runs, he puts it back. Everybody who stops waiting
- * gives out the permits that are there, for one may have come while he stood in the list.
+ * A permit that is released while tasks wait never shows in the value: it is reserved for the
+ * first of them, by waking it. If that one is cancelled before it runs, it puts the permit back.
+ * Each that stops waiting gives out the permits that are there, for some may have come while it
+ * stood in the list and kept newcomers from taking them.
  */
 #include "sync/waiters.h"
 

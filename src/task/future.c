@@ -94,10 +94,11 @@ static void quarantine(struct tusk__tasks *tasks, struct tusk_future *future)
     else
         tasks->quarantine = future;
     tasks->quarantine_end = future;
-    if (++tasks->quarantined <= QUARANTINE)
+    if (!oldest || tasks->quarantined < QUARANTINE) {
+        tasks->quarantined++;
         return;
+    }
     tasks->quarantine = oldest->newer;
-    tasks->quarantined--;
     recycle(tasks, oldest);
 }
 

@@ -202,15 +202,13 @@ tusk_task *(tusk_task_group_create_task)(tusk_task_group *group, tusk_coro *coro
                                          const struct tusk_task_options *options)
 {
     struct group *self = group_of(group);
-    struct child *child = NULL;
-    tusk_task *task = NULL;
     int rc = check_creation(self);
+    struct child *child = rc == 0 ? child_new(self) : NULL;
+    tusk_task *task;
 
-    if (rc == 0 && !(child = child_new(self)))
-        rc = -ENOMEM;
-    if (rc < 0) {
+    if (!child) {
         tusk__copy_discard(arg);
-        return tusk__fail(rc);
+        return tusk__fail(rc < 0 ? rc : -ENOMEM);
     }
     task = (tusk_loop_create_task)(self->loop, coro, arg, options);
     if (!task) {

@@ -110,14 +110,48 @@ static tusk_task *create_with_copy(struct tusk_loop *loop, tusk_coro *coro, void
     return task;
 }
 
-tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
-                                   const struct tusk_task_options *options)
+tusk_task *tusk_task_new(tusk_loop *loop, tusk_coro *coro, void *arg, const struct tusk_task_options *options)
 {
     if (!options)
         options = &no_options;
     if (unlikely(tusk__copies_wait()))
         return create_with_copy(loop, coro, arg, options);
     return create_with(loop, coro, arg, false, options);
+}
+
+tusk_task *(tusk_loop_create_task)(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                   const struct tusk_task_options *options)
+{
+    if (loop && loop->tasks && tusk__tasks_of(loop)->factory)
+        return tusk__tasks_of(loop)->factory(loop, coro, arg, options ? options : &no_options);
+    return tusk_task_new(loop, coro, arg, options);
+}
+
+tusk_task *tusk_eager_task_factory(tusk_loop *loop, tusk_coro *coro, void *arg,
+                                   const struct tusk_task_options *options)
+{
+    struct tusk_task_options eager = options ? *options : no_options;
+
+    eager.eager_start = true;
+    return tusk_task_new(loop, coro, arg, &eager);
+}
+
+int tusk_loop_set_task_factory(tusk_loop *loop, tusk_task_factory *factory)
+{
+    struct tusk__tasks *tasks;
+
+    if (!loop)
+        return -EINVAL;
+    tasks = tusk__tasks_get(loop);
+    if (!tasks)
+        return tusk_last_error();
+    tasks->factory = factory;
+    return 0;
+}
+
+tusk_task_factory *tusk_loop_get_task_factory(const tusk_loop *loop)
+{
+    return loop && loop->tasks ? tusk__tasks_of(loop)->factory : NULL;
 }
 
 /*
@@ -128,7 +162,7 @@ static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro,
                             const struct tusk_task_options *options)
 {
     return loop->tasks && coro && !tusk__copies_wait() && loop->current && !loop->current->context &&
-           tusk__slab_is_ready(&tusk__tasks_of(loop)->tasks) &&
+           tusk__slab_is_ready(&tusk__tasks_of(loop)->tasks) && !tusk__tasks_of(loop)->factory &&
            !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size |
              options->eager_start);
 }

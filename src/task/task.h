@@ -99,6 +99,8 @@ struct tusk__tasks {
     struct tusk_future *newest;
     /* Tasks that are not done. */
     size_t pending;
+    /* Makes the tasks, instead of tusk_task_new; or NULL. */
+    tusk_task_factory *factory;
     /* The N of the last Task-N. */
     uint64_t last_number;
     /* Debug mode: freed futures that are kept a while, by their `newer`, so that late users are caught. */

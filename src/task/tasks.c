@@ -102,6 +102,7 @@ static const struct tusk__loop_hooks hooks = {
     .enter = enter,
     .leave = leave,
     .idle = idle,
+    .step = tusk__task_step,
     .deadlock = deadlock,
     .drop = tusk__callback_drop,
     .close = close,
