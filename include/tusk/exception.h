@@ -26,6 +26,24 @@ TUSK_API const tusk_exception *tusk_exception_last(void);
 /* That of a future that failed; valid as long as the future. Does not suspend. */
 TUSK_API const tusk_exception *tusk_exception_of(const tusk_future *future);
 
+/*
+ * Another reference, for an error that is to be kept while other errors come and go; give it back
+ * with tusk_exception_release(). Both take NULL. Do not suspend. In the thread of its loop only.
+ *
+ *     tusk_exception *error = tusk_exception_retain(tusk_exception_last());
+ *     clean_up();                                  // may raise and receive errors of its own
+ *     rc = tusk_exception_raise(error, rc);
+ *     tusk_exception_release(error);
+ */
+TUSK_API tusk_exception *tusk_exception_retain(const tusk_exception *exception);
+TUSK_API void tusk_exception_release(tusk_exception *exception);
+
+/*
+ * Makes it this task's last error again, and returns its code; for NULL, code. Like tusk_raise(), but
+ * with all that is known of the error. Does not suspend.
+ */
+TUSK_API int tusk_exception_raise(const tusk_exception *exception, int code);
+
 /* Its code; 0 for NULL. */
 TUSK_API int tusk_exception_code(const tusk_exception *exception);
 

@@ -26,6 +26,8 @@ struct tusk_run_options {
     size_t stack_size;
     /* The poller by name; NULL for the environment's TUSK_POLLER, or the best there is. */
     const char *poller;
+    /* A seed for a random order of tasks: see tusk/loop.h. */
+    uint64_t schedule_seed;
     int tusk__end;
 };
 
@@ -37,7 +39,7 @@ struct tusk_run_options {
  * inside of a loop, -EINVAL, -ENOMEM, TUSK_SHADOW_STACK; -EDEADLK if the clock is
  * virtual and nothing is left that could wake anyone.
  * Call it outside of tasks. Each thread may have a run of its own.
- * Options: .clock, .debug, .stack_size, .poller.
+ * Options: .clock, .debug, .stack_size, .poller, .schedule_seed.
  */
 TUSK_API int tusk_run(tusk_coro *coro, void *arg, const struct tusk_run_options *options);
 

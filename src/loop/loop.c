@@ -46,7 +46,7 @@ int64_t tusk__loop_deadline(int64_t from, double seconds)
         return -TUSK__HORIZON;
     /* Doubles are exact to 2^53 ns, 104 days: near deadlines are added as integers. */
     if (seconds > -9e6 && seconds < 9e6)
-        return from + (int64_t)llround(seconds * 1e9);
+        return from + (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
     return (int64_t)nanoseconds;
 }
 

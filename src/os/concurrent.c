@@ -319,7 +319,7 @@ tusk_concurrent_future *tusk_run_coroutine_threadsafe(tusk_loop *loop, tusk_coro
         return NULL;
     }
     future->owns_arg = owns_arg;
-    tusk__loop_send(loop, &future->submitted);
+    tusk__loop_post(loop, &future->submitted);
     return future;
 }
 

@@ -152,14 +152,23 @@ static void send_result(struct tusk__job *job)
         release(job);
 }
 
-void tusk__job_run(struct tusk__job *job)
+void tusk__job_begin(struct tusk__job *job)
 {
-    if (!take(job, TUSK__JOB_RUNS)) {
-        release(job);
-        return;
-    }
+    tusk__assert(take(job, TUSK__JOB_RUNS));
+}
+
+void tusk__job_run_begun(struct tusk__job *job)
+{
     call(job);
     send_result(job);
+}
+
+void tusk__job_run(struct tusk__job *job)
+{
+    if (take(job, TUSK__JOB_RUNS))
+        tusk__job_run_begun(job);
+    else
+        release(job);
 }
 
 void tusk__job_refuse(struct tusk__job *job)

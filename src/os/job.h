@@ -55,6 +55,10 @@ void tusk__job_discard(struct tusk__job *job);
 /* Runs it in this thread, if it was not cancelled before. Takes the thread's reference. */
 void tusk__job_run(struct tusk__job *job);
 
+/* The same in two steps: from the first on, in the loop's thread, nobody cancels it any more. */
+void tusk__job_begin(struct tusk__job *job);
+void tusk__job_run_begun(struct tusk__job *job);
+
 /* Takes the thread's reference of a job that shall not run: its future is cancelled. */
 void tusk__job_refuse(struct tusk__job *job);
 

@@ -24,13 +24,21 @@ void tusk__port_release(struct tusk__port *port)
     tusk__free(port);
 }
 
+void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter)
+{
+    if (loop == tusk__running_loop)
+        tusk__loop_push(loop, &letter->handle);
+    else
+        tusk__loop_send(loop, letter);
+}
+
 int tusk__port_send(struct tusk__port *port, struct tusk__letter *letter)
 {
     int rc = TUSK_LOOP_CLOSED;
 
     pthread_mutex_lock(&port->lock);
     if (port->loop) {
-        tusk__loop_send(port->loop, letter);
+        tusk__loop_post(port->loop, letter);
         rc = 0;
     }
     pthread_mutex_unlock(&port->lock);

@@ -33,7 +33,10 @@ static inline struct tusk__port *tusk__port_retain(struct tusk__port *port)
 
 void tusk__port_release(struct tusk__port *port);
 
-/* Sends a letter. Any thread. TUSK_LOOP_CLOSED: the letter stays the caller's. */
+/* Sends a letter; the loop's own thread finds it behind what is ready there already, as after a call_soon. */
+void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter);
+
+/* The same by way of the port. Any thread. TUSK_LOOP_CLOSED: the letter stays the caller's. */
 int tusk__port_send(struct tusk__port *port, struct tusk__letter *letter);
 
 /* The loop closes. When this returns, nobody sends to it any more. */

@@ -81,17 +81,14 @@ static int init(struct tusk_runner *runner, const struct tusk_run_options *optio
         loop_options.clock = options->clock;
         loop_options.debug = options->debug;
         loop_options.poller = options->poller;
+        loop_options.schedule_seed = options->schedule_seed;
         runner->stack_size = options->stack_size;
     }
-    runner->context = tusk_copy_context();
-    if (!runner->context)
-        return -ENOMEM;
     runner->loop = (tusk_new_event_loop)(&loop_options);
-    if (!runner->loop) {
-        tusk_context_release(runner->context);
+    if (!runner->loop)
         return tusk_last_error();
-    }
-    runner->interrupt.letter = (struct tusk__letter){{.run = tusk__letter_run}, open_interrupt, drop_interrupt};
+    runner->interrupt.letter =
+        (struct tusk__letter){{.run = tusk__letter_run}, open_interrupt, drop_interrupt};
     runner->interrupt.loop = runner->loop;
     runner->interrupt.once = true;
     return 0;
@@ -162,7 +159,8 @@ int(tusk_run)(tusk_coro *coro, void *arg, const struct tusk_run_options *options
     rc = init(&runner, options);
     if (rc < 0)
         return rc;
-    rc = run(&runner, coro, arg, runner.context);
+    /* Without a context of its own to share: the main task gets a copy, as any task. */
+    rc = run(&runner, coro, arg, NULL);
     finish(&runner);
     return rc;
 }
@@ -176,14 +174,17 @@ tusk_runner *(tusk_runner_create)(const struct tusk_run_options *options)
 
     if (!runner)
         return tusk__fail(-ENOMEM);
-    rc = init(runner, options);
+    runner->context = tusk_copy_context();
+    rc = runner->context ? init(runner, options) : -ENOMEM;
     if (rc == 0)
         return runner;
+    tusk_context_release(runner->context);
     tusk__free(runner);
     return tusk__fail(rc);
 }
 
-int(tusk_runner_run)(tusk_runner *runner, tusk_coro *coro, void *arg, const struct tusk_runner_run_options *options)
+int(tusk_runner_run)(tusk_runner *runner, tusk_coro *coro, void *arg,
+                     const struct tusk_runner_run_options *options)
 {
     if (!runner)
         return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;

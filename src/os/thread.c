@@ -154,7 +154,7 @@ static int wait_for_end(void *arg)
 
 static void *run_job(void *job)
 {
-    tusk__job_run(job);
+    tusk__job_run_begun(job);
     return NULL;
 }
 
@@ -187,6 +187,8 @@ static tusk_future *start_farewell(struct tusk_loop *loop, struct tusk_thread_po
         return NULL;
     }
     job->owns_arg = tusk__copy_claim(arg);
+    /* Cancelled or not, it must give the executor back. */
+    tusk__job_begin(job);
     future = tusk_retain(job->future);
     rc = tusk__fail_now() ? EAGAIN : pthread_create(ret_thread, NULL, run_job, job);
     if (rc == 0)

@@ -3,6 +3,8 @@
  */
 #include <tusk/exception.h>
 
+#include <errno.h>
+
 #include "task/task.h"
 
 const tusk_exception *tusk_exception_last(void)
@@ -15,6 +17,26 @@ const tusk_exception *tusk_exception_last(void)
 const tusk_exception *tusk_exception_of(const tusk_future *future)
 {
     return future && !tusk__future_pending(future) && future->state != TUSK__FREED ? future->text : NULL;
+}
+
+tusk_exception *tusk_exception_retain(const tusk_exception *exception)
+{
+    return tusk__text_retain((struct tusk__text *)exception);
+}
+
+void tusk_exception_release(tusk_exception *exception)
+{
+    tusk__text_release(exception);
+}
+
+int tusk_exception_raise(const tusk_exception *exception, int code)
+{
+    if (exception)
+        code = exception->code;
+    else if (code >= 0)
+        code = -EINVAL;
+    tusk__receive_text(code, (struct tusk__text *)exception);
+    return code;
 }
 
 int tusk_exception_code(const tusk_exception *exception)

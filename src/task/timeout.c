@@ -14,7 +14,8 @@ enum state { CREATED, ENTERED, EXPIRING, EXPIRED, EXITED };
 struct scope {
     struct tusk__timer timer;
     struct tusk__task *task;
-    double when;
+    /* Nanoseconds on the loop's clock; TUSK__FOREVER without a limit. */
+    int64_t when;
     /* The task's cancelling() on entry. */
     int cancelling;
     enum state state;
@@ -52,8 +53,8 @@ static void unschedule(struct scope *scope)
     scope->scheduled = false;
 }
 
-/* Lets the scope expire at `when` nanoseconds, or in the next iteration if that is not after now. */
-static void schedule(struct scope *scope, int64_t when, int64_t now)
+/* Lets the scope expire at its time, or in the next iteration if that is not after now. */
+static void schedule(struct scope *scope, int64_t now)
 {
     struct tusk_loop *loop = scope->task->future.loop;
 
@@ -61,10 +62,10 @@ static void schedule(struct scope *scope, int64_t when, int64_t now)
     scope->timer.handle.context = TUSK__LIGHT;
     scope->timer.link = NULL;
     scope->scheduled = true;
-    if (when <= now)
+    if (scope->when <= now)
         tusk__loop_push(loop, &scope->timer.handle);
     else
-        tusk__loop_add_timer(loop, &scope->timer, when);
+        tusk__loop_add_timer(loop, &scope->timer, scope->when);
 }
 
 static int enter(tusk_timeout *timeout, double seconds, bool absolute)
@@ -72,7 +73,6 @@ static int enter(tusk_timeout *timeout, double seconds, bool absolute)
     struct scope *scope = scope_of(timeout);
     struct tusk__task *task = tusk__running_task();
     int64_t now;
-    int64_t when;
 
     if (!timeout)
         return -EINVAL;
@@ -85,13 +85,12 @@ static int enter(tusk_timeout *timeout, double seconds, bool absolute)
     scope->cancelling = task->cancels;
     scope->state = ENTERED;
     scope->scheduled = false;
-    scope->when = seconds;
+    scope->when = TUSK__FOREVER;
     if (isinf(seconds) && seconds > 0)
         return 0;
     now = tusk__loop_clock(task->future.loop);
-    when = tusk__loop_deadline(absolute ? 0 : now, seconds);
-    scope->when = (double)when / 1e9;
-    schedule(scope, when, now);
+    scope->when = tusk__loop_deadline(absolute ? 0 : now, seconds);
+    schedule(scope, now);
     return 0;
 }
 
@@ -132,7 +131,11 @@ int tusk_timeout_exit(tusk_timeout *timeout, int rc)
 
 double tusk_timeout_when(const tusk_timeout *timeout)
 {
-    return timeout ? scope_of(timeout)->when : (double)NAN;
+    int64_t when = timeout ? scope_of(timeout)->when : 0;
+
+    if (!timeout)
+        return NAN;
+    return when == TUSK__FOREVER ? (double)INFINITY : (double)when / 1e9;
 }
 
 int tusk_timeout_reschedule(tusk_timeout *timeout, double when)
@@ -144,9 +147,9 @@ int tusk_timeout_reschedule(tusk_timeout *timeout, double when)
     if (scope->state != ENTERED)
         return TUSK_INVALID_STATE;
     unschedule(scope);
-    scope->when = when;
-    if (!isinf(when) || when < 0)
-        schedule(scope, tusk__loop_deadline(0, when), tusk__loop_clock(scope->task->future.loop));
+    scope->when = tusk__loop_deadline(0, when);
+    if (scope->when != TUSK__FOREVER)
+        schedule(scope, tusk__loop_clock(scope->task->future.loop));
     return 0;
 }
 
