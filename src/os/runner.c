@@ -106,7 +106,7 @@ static int run(struct tusk_runner *runner, tusk_coro *coro, void *arg, struct tu
     runner->main = (tusk_loop_create_task)(runner->loop, coro, arg, &options);
     if (!runner->main)
         return tusk_last_error();
-    tusk__task_of(runner->main)->pinned = true;
+    tusk__task_pin(tusk__task_of(runner->main));
     listens = listen_for_interrupts(runner);
     rc = tusk_loop_run_until_complete(runner->loop, tusk_retain(runner->main));
     if (listens)

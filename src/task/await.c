@@ -58,6 +58,21 @@ static int refuse(struct tusk__task *task, int code)
     return code == -ECANCELED ? code : tusk_raise(code, "%s", tusk_strerror(code));
 }
 
+/*
+ * A ring of awaits was cut here (tusk__await_abandon) by a cancel. That may have
+ * been taken back since: then the task waits on.
+ */
+static TUSK__NOINLINE int await_cut(struct tusk__task *task, struct await *await)
+{
+    while (!task->must_cancel) {
+        tusk__future_append(await->future, &task->future.handle);
+        tusk__park(task, &await->wait);
+        if (!tusk__future_pending(await->future))
+            return tusk__resumed(task, take(await->future));
+    }
+    return tusk__resumed(task, 0);
+}
+
 static int await_pending(struct tusk__task *task, struct tusk_future *future)
 {
     struct await await = {.wait = {&kind}, .future = future};
@@ -66,14 +81,11 @@ static int await_pending(struct tusk__task *task, struct tusk_future *future)
         return refuse(task, TUSK_AWAITED_ITSELF);
     if (unlikely(future->loop != task->future.loop))
         return refuse(task, TUSK_OTHER_LOOP);
-    do {
-        tusk__future_append(future, &task->future.handle);
-        tusk__park(task, &await.wait);
-        if (likely(!tusk__future_pending(future)))
-            return tusk__resumed(task, take(future));
-        /* A ring of awaits was cut here (tusk__await_abandon) by a cancel, which may have been taken back since. */
-    } while (!task->must_cancel);
-    return tusk__resumed(task, 0);
+    tusk__future_append(future, &task->future.handle);
+    tusk__park(task, &await.wait);
+    if (unlikely(tusk__future_pending(future)))
+        return await_cut(task, &await);
+    return tusk__resumed(task, take(future));
 }
 
 static int await_failed_creation(void)

@@ -92,6 +92,8 @@ TUSK__ALWAYS_INLINE bool prepare(struct tusk__tasks *tasks, struct tusk__task *t
 }
 
 static void worker(void *arg);
+static void finish_pinned(struct tusk__tasks *tasks);
+static int call_pinned(struct tusk__tasks *tasks);
 
 /* True if the task has been given a stack but has not run on it yet. */
 static bool is_fresh(const struct tusk__task *task)
@@ -215,16 +217,28 @@ static bool prepare_here(struct tusk__tasks *tasks, struct tusk__task *task, str
 }
 
 /*
- * A pinned task's coroutine has returned. Its frames are dead, but others may
- * still have pointers to them: from here on nothing may run on this stack, so the
- * task is finished at home. Inline, for a call would write there.
+ * The coroutine of a pinned task. When the task's own coroutine has returned, its
+ * frames are dead, but others may still have pointers to them: from there on nothing may run
+ * below this frame, so it leaves at once, and the task is finished at home. The gap
+ * keeps what leaving writes out of those frames.
  */
-_Noreturn TUSK__ALWAYS_INLINE void leave_pinned(struct tusk__tasks *tasks, struct tusk__coro *self,
-                                                struct tusk__task *task, int rc)
+static int run_pinned(void *arg)
 {
+    struct tusk__task *task = arg;
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+    struct tusk__coro self = task->place;
+
+    tasks->ended_rc = call_pinned(tasks);
     tasks->ended = task;
-    tasks->ended_rc = rc;
-    tusk__coro_leave(self, &tasks->home);
+    tusk__coro_leave(&self, &tasks->home);
+}
+
+static TUSK__NOINLINE int call_pinned(struct tusk__tasks *tasks)
+{
+    volatile char gap[256];
+
+    gap[0] = 0;
+    return tasks->pinned_coro(tasks->pinned_arg) + gap[0];
 }
 
 /* The other half, at home. The stack stays until tusk__tasks_unpin. */
@@ -233,24 +247,27 @@ static void finish_pinned(struct tusk__tasks *tasks)
     struct tusk__task *task = tasks->ended;
 
     tasks->ended = NULL;
-    tasks->pinned = task->place.stack;
+    tasks->pinned_stack = task->place.stack;
     tusk__task_finish(task, tasks->ended_rc);
+}
+
+void tusk__task_pin(struct tusk__task *task)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+
+    tasks->pinned = task;
+    tasks->pinned_coro = task->coro;
+    tasks->pinned_arg = task->arg;
+    task->coro = run_pinned;
+    task->arg = task;
 }
 
 void tusk__tasks_unpin(struct tusk__tasks *tasks)
 {
-    if (tasks->pinned)
-        tusk__pool_put(&tasks->pool, tasks->pinned);
+    if (tasks->pinned_stack)
+        tusk__pool_put(&tasks->pool, tasks->pinned_stack);
+    tasks->pinned_stack = NULL;
     tasks->pinned = NULL;
-}
-
-/* Keeps what worker writes when a pinned coroutine has returned out of that coroutine's frame. */
-static TUSK__NOINLINE int call_pinned(struct tusk__task *task)
-{
-    volatile char gap[256];
-
-    gap[0] = 0;
-    return task->coro(task->arg) + gap[0];
 }
 
 /* Runs tasks on one stack, one after the other, until one comes that has a stack of its own. */
@@ -258,20 +275,16 @@ static void worker(void *arg)
 {
     struct tusk__task *task = arg;
     struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
-    struct tusk__coro self = task->place;
+    /* Only the stack: to copy all would read sp and stack at once, and wait for the narrower write of the stack. */
+    struct tusk__coro self = {.stack = task->place.stack};
     struct tusk__eager *eager;
 
     tusk__coro_arrived(&task->place);
     for (;;) {
-        int rc;
+        int rc = task->coro(task->arg);
 
-        if (unlikely(task->pinned))
-            leave_pinned(tasks, &self, task, call_pinned(task));
-        rc = task->coro(task->arg);
         eager = task->eager;
-        tasks->between = &self;
         tusk__task_finish(task, rc);
-        tasks->between = NULL;
         if (unlikely(eager))
             leave_to_creator(tasks, &self, eager);
         do {

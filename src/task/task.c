@@ -205,10 +205,21 @@ void *(tusk_copy)(const void *data, size_t size)
 
 /* ---- ending ---- */
 
+static bool is_pinned(const struct tusk__task *task)
+{
+    return tusk__tasks_of(task->future.loop)->pinned == task;
+}
+
+/* What its coroutine gets. */
+static void *arg_of(const struct tusk__task *task)
+{
+    return is_pinned(task) ? tusk__tasks_of(task->future.loop)->pinned_arg : task->arg;
+}
+
 static void forget_arg(struct tusk__task *task)
 {
     if (unlikely(task->future.owns_arg))
-        tusk__copy_free(task->arg);
+        tusk__copy_free(arg_of(task));
     task->future.owns_arg = false;
 }
 
@@ -233,7 +244,7 @@ static void report_pointers_into(struct tusk__task *task)
 
     tusk__future_describe(&task->future, name, sizeof name);
     for (struct tusk_future *at = tusk__tasks_of(task->future.loop)->oldest; at; at = at->newer) {
-        const char *arg = at->kind == TUSK__TASK ? tusk__task_of(at)->arg : NULL;
+        const char *arg = at->kind == TUSK__TASK ? arg_of(tusk__task_of(at)) : NULL;
 
         if (at == &task->future || !tusk__future_pending(at) || arg < stack->low ||
             arg >= stack->low + stack->size)
@@ -250,12 +261,14 @@ static void report_pointers_into(struct tusk__task *task)
 void tusk__task_finish_slowly(struct tusk__task *task, int rc)
 {
     struct tusk_future *future = &task->future;
+    struct tusk__tasks *tasks = tusk__tasks_of(future->loop);
+    struct tusk__coro here = task->place;
     enum tusk__state state = TUSK__FINISHED;
 
     /* It cancelled itself and then returned as if nothing had been: the cancel wins. Over an error it does not. */
     if (unlikely(task->must_cancel && rc >= 0))
         rc = tusk__resumed_cancelled(task, rc);
-    if (future->loop->debug && !task->pinned && task->place.stack)
+    if (future->loop->debug && task->place.stack && !is_pinned(task))
         report_pointers_into(task);
     if (rc == -ECANCELED)
         state = TUSK__CANCELLED;
@@ -265,9 +278,12 @@ void tusk__task_finish_slowly(struct tusk__task *task, int rc)
     task->place.stack = NULL;
     forget_arg(task);
     future->loop->current = NULL;
-    tusk__tasks_of(future->loop)->pending--;
+    tasks->pending--;
     tusk__future_finish(future, state, rc);
+    /* With the last reference an exception handler may be called, here, on the stack of a task that has ended. */
+    tasks->between = here.stack ? &here : NULL;
     tusk__future_release(future);
+    tasks->between = NULL;
 }
 
 void tusk__task_finish_unstarted(struct tusk__task *task, int rc)
@@ -357,6 +373,8 @@ tusk_coro *tusk_task_get_coro(const tusk_task *task)
 {
     struct tusk__task *self = checked(task);
 
+    if (self && is_pinned(self))
+        return tusk__tasks_of(task->loop)->pinned_coro;
     return self ? self->coro : NULL;
 }
 

@@ -66,8 +66,6 @@ struct tusk__task {
     uint32_t stack_size;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
-    /* The main task of a run: its stack stays as it is when it has ended. */
-    bool pinned;
 };
 
 /* What tasks add to a loop. */
@@ -92,8 +90,14 @@ struct tusk__tasks {
     /* A pinned task whose coroutine has returned this, and that is to be finished at home. */
     struct tusk__task *ended;
     int ended_rc;
-    /* The stack of the pinned task that was finished. */
-    struct tusk__stack *pinned;
+    /*
+     * The main task of a run is pinned: when it has ended its stack stays as it is, until
+     * tusk__tasks_unpin. What it runs and with what; and its stack, once it was finished.
+     */
+    struct tusk__task *pinned;
+    tusk_coro *pinned_coro;
+    void *pinned_arg;
+    struct tusk__stack *pinned_stack;
     /* All live futures. */
     struct tusk_future *oldest;
     struct tusk_future *newest;
@@ -218,6 +222,9 @@ static inline void tusk__task_finish(struct tusk__task *task, int rc)
 
 /* Ends a task that has not started and never will. */
 void tusk__task_finish_unstarted(struct tusk__task *task, int rc);
+
+/* Pins a task that has not started. One at a time. */
+void tusk__task_pin(struct tusk__task *task);
 
 /* Lets the stack of a pinned task go, when no task is left that could look at it. */
 void tusk__tasks_unpin(struct tusk__tasks *tasks);
