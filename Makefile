@@ -59,8 +59,8 @@ $(CHECKS:%=check-%): check-%:
 	@tools/run-tests build/$* $(if $(T),-R '$(T)')
 
 bench: need-build+bench
-	@tools/build release bench_programs
-	@bench/run --build-dir build/release --output build/bench/results.json $(B)
+	@tools/build default bench_programs
+	@bench/run --build-dir build/default --output build/bench/results.json $(B)
 
 fmt: need-lint
 	@tools/lint --fix

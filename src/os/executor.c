@@ -30,8 +30,14 @@ struct tusk_thread_pool_executor {
     size_t queued;
     size_t max_workers;
     size_t workers;
-    /* Threads that wait for work. Some may be on their way to it: as many as there are jobs in the queue at most. */
-    size_t idle;
+    /*
+     * Threads that will take the next job: each waits, or is on its way. A thread counts again
+     * before it sends its result, so that a loop which answers a result with a job finds it. That
+     * step is made without the lock.
+     */
+    atomic_size_t idle;
+    /* Those of them that wait. */
+    size_t waiting;
     /* References of programs and loops. */
     size_t handles;
     bool shut_down;
@@ -108,6 +114,7 @@ static struct tusk__job *take_first(struct tusk_thread_pool_executor *executor)
 {
     struct tusk__job *job = executor->first;
 
+    atomic_fetch_sub(&executor->idle, 1);
     if (!job)
         return NULL;
     executor->first = job->next;
@@ -119,9 +126,9 @@ static struct tusk__job *take_first(struct tusk_thread_pool_executor *executor)
 static struct tusk__job *wait_for_job(struct tusk_thread_pool_executor *executor)
 {
     while (!executor->first && !executor->shut_down) {
-        executor->idle++;
+        executor->waiting++;
         pthread_cond_wait(&executor->work, &executor->lock);
-        executor->idle--;
+        executor->waiting--;
     }
     return take_first(executor);
 }
@@ -147,6 +154,19 @@ static void end(struct tusk_thread_pool_executor *executor)
     }
 }
 
+static void run(struct tusk_thread_pool_executor *executor, struct tusk__job *job)
+{
+    bool begun = tusk__job_begin(job);
+
+    if (begun)
+        tusk__job_call(job);
+    atomic_fetch_add(&executor->idle, 1);
+    if (begun)
+        tusk__job_tell(job);
+    else
+        tusk__job_forget(job);
+}
+
 static void *work(void *arg)
 {
     struct tusk_thread_pool_executor *executor = arg;
@@ -156,7 +176,7 @@ static void *work(void *arg)
     pthread_mutex_lock(&executor->lock);
     while ((job = wait_for_job(executor)) != NULL) {
         pthread_mutex_unlock(&executor->lock);
-        tusk__job_run(job);
+        run(executor, job);
         pthread_mutex_lock(&executor->lock);
     }
     end(executor);
@@ -169,11 +189,13 @@ static int provide_thread(struct tusk_thread_pool_executor *executor)
     pthread_t thread;
     int rc;
 
-    if (executor->idle > executor->queued || executor->workers == executor->max_workers)
+    if (atomic_load(&executor->idle) > executor->queued || executor->workers == executor->max_workers)
         return 0;
     rc = tusk__fail_now() ? EAGAIN : pthread_create(&thread, NULL, work, executor);
-    if (rc == 0)
+    if (rc == 0) {
         executor->workers++;
+        atomic_fetch_add(&executor->idle, 1);
+    }
     /* With others at work the job only waits longer. */
     return rc == 0 || executor->workers > 0 ? 0 : -EAGAIN;
 }
@@ -197,7 +219,8 @@ int tusk__executor_submit(struct tusk_thread_pool_executor *executor, struct tus
     rc = executor->shut_down ? TUSK_INVALID_STATE : provide_thread(executor);
     if (rc == 0) {
         append(executor, job);
-        if (executor->idle > 0)
+        /* Those on their way look at the queue by themselves. */
+        if (executor->queued + executor->waiting > atomic_load(&executor->idle))
             pthread_cond_signal(&executor->work);
     }
     pthread_mutex_unlock(&executor->lock);

@@ -66,52 +66,51 @@ static struct tusk__job *allocate(struct tusk__threads *threads)
 
 /* ---- what the loop counts ---- */
 
-static void uncount(struct tusk__job *job)
+/*
+ * Each change is of who makes the exchange, so nobody counts twice. The count of the
+ * loop may be one short or one too many for a moment; the loop looks again when it is woken.
+ */
+static void uncount(struct tusk_loop *loop, struct tusk__job *job)
 {
-    pthread_mutex_lock(&job->port->lock);
-    if (job->counted && !job->parked)
-        atomic_fetch_sub(&job->port->loop->external, 1);
-    job->counted = false;
-    pthread_mutex_unlock(&job->port->lock);
+    if (atomic_exchange(&job->count, TUSK__JOB_UNCOUNTED) == TUSK__JOB_COUNTED)
+        atomic_fetch_sub(&loop->external, 1);
+}
+
+static bool recount(struct tusk__job *job, int from, int to)
+{
+    return atomic_compare_exchange_strong(&job->count, &from, to);
 }
 
 void tusk__job_park(struct tusk__job *job)
 {
-    struct tusk__port *port = job->port;
+    struct tusk_loop *loop = tusk__port_enter(job->port);
 
-    pthread_mutex_lock(&port->lock);
-    if (port->loop && job->counted && !job->parked) {
-        atomic_fetch_sub(&port->loop->external, 1);
+    if (!loop)
+        return;
+    if (recount(job, TUSK__JOB_COUNTED, TUSK__JOB_PARKED)) {
+        atomic_fetch_sub(&loop->external, 1);
         /* It may block for the sake of this job alone. */
-        port->loop->poller.backend->wake(&port->loop->poller);
+        loop->poller.backend->wake(&loop->poller);
     }
-    job->parked = true;
-    pthread_mutex_unlock(&port->lock);
+    tusk__port_leave(job->port);
 }
 
 void tusk__job_unpark(struct tusk__job *job)
 {
-    struct tusk__port *port = job->port;
+    struct tusk_loop *loop = tusk__port_enter(job->port);
 
-    pthread_mutex_lock(&port->lock);
-    if (port->loop && job->counted && job->parked)
-        atomic_fetch_add(&port->loop->external, 1);
-    job->parked = false;
-    pthread_mutex_unlock(&port->lock);
+    if (!loop)
+        return;
+    if (recount(job, TUSK__JOB_PARKED, TUSK__JOB_COUNTED))
+        atomic_fetch_add(&loop->external, 1);
+    tusk__port_leave(job->port);
 }
 
 /* ---- the thread's side ---- */
 
 struct tusk__job *tusk__job_current(const struct tusk_loop *loop)
 {
-    bool same = false;
-
-    if (current) {
-        pthread_mutex_lock(&current->port->lock);
-        same = current->port->loop == loop;
-        pthread_mutex_unlock(&current->port->lock);
-    }
-    return same ? current : NULL;
+    return current && atomic_load(&current->port->loop) == loop ? current : NULL;
 }
 
 /* A message that was there before belongs to another error. */
@@ -121,7 +120,7 @@ static void keep_message(struct tusk__job *job, unsigned messages)
         job->text = tusk__text_copy(job->result, tusk__thread_message(job->result));
 }
 
-static void call(struct tusk__job *job)
+void tusk__job_call(struct tusk__job *job)
 {
     unsigned messages = tusk__thread_messages;
 
@@ -146,29 +145,20 @@ static bool take(struct tusk__job *job, enum tusk__job_state state)
     return atomic_compare_exchange_strong(&job->state, &waits, (int)state);
 }
 
-static void send_result(struct tusk__job *job)
+bool tusk__job_begin(struct tusk__job *job)
+{
+    return take(job, TUSK__JOB_RUNS);
+}
+
+void tusk__job_tell(struct tusk__job *job)
 {
     if (tusk__port_send(job->port, &job->ended) < 0)
         release(job);
 }
 
-void tusk__job_begin(struct tusk__job *job)
+void tusk__job_forget(struct tusk__job *job)
 {
-    tusk__assert(take(job, TUSK__JOB_RUNS));
-}
-
-void tusk__job_run_begun(struct tusk__job *job)
-{
-    call(job);
-    send_result(job);
-}
-
-void tusk__job_run(struct tusk__job *job)
-{
-    if (take(job, TUSK__JOB_RUNS))
-        tusk__job_run_begun(job);
-    else
-        release(job);
+    release(job);
 }
 
 void tusk__job_refuse(struct tusk__job *job)
@@ -179,7 +169,7 @@ void tusk__job_refuse(struct tusk__job *job)
     }
     job->result = -ECANCELED;
     forget_arg(job);
-    send_result(job);
+    tusk__job_tell(job);
 }
 
 /* ---- the loop's side ---- */
@@ -198,7 +188,7 @@ static void open_ended(struct tusk_loop *loop, struct tusk__letter *letter)
 {
     struct tusk__job *job = container_of(letter, struct tusk__job, ended);
 
-    uncount(job);
+    uncount(loop, job);
     if (job->future && tusk__future_pending(job->future))
         settle(job);
     release_here(tusk__threads_get(loop), job);
@@ -225,7 +215,7 @@ static void open_settled(struct tusk_loop *loop, struct tusk__letter *letter)
     struct tusk__job *job = container_of(letter, struct tusk__job, settled);
     struct tusk_future *future = leave(job);
 
-    uncount(job);
+    uncount(loop, job);
     loop->current = NULL;
     release_here(tusk__threads_get(loop), job);
     tusk__future_release(future);
@@ -269,7 +259,7 @@ static void init(struct tusk__job *job, struct tusk__threads *threads, tusk_coro
     job->port = tusk__port_retain(threads->port);
     atomic_init(&job->state, TUSK__JOB_WAITS);
     atomic_init(&job->references, 2);
-    job->counted = true;
+    atomic_init(&job->count, TUSK__JOB_COUNTED);
     job->function = function;
     job->arg = arg;
     tusk__link_add(&threads->jobs, &job->link);
@@ -302,7 +292,7 @@ void tusk__job_discard(struct tusk__job *job)
 {
     struct tusk_future *future = leave(job);
 
-    uncount(job);
+    uncount(future->loop, job);
     job->owns_arg = false;
     tusk__future_remove(future, &job->settled.handle);
     tusk__future_release(future);

@@ -17,6 +17,9 @@
 
 enum tusk__job_state { TUSK__JOB_WAITS, TUSK__JOB_RUNS, TUSK__JOB_CANCELLED };
 
+/* PARKED: it would be counted, but its thread waits for the loop. */
+enum tusk__job_count { TUSK__JOB_UNCOUNTED, TUSK__JOB_COUNTED, TUSK__JOB_PARKED };
+
 struct tusk__job {
     /* From the thread: the function has ended. */
     struct tusk__letter ended;
@@ -33,9 +36,8 @@ struct tusk__job {
     /* enum tusk__job_state. Whoever takes it away from WAITS has the job. */
     atomic_int state;
     atomic_int references;
-    /* It counts among loop->external, or would if its thread did not wait for the loop. Under the port's lock. */
-    bool counted;
-    bool parked;
+    /* enum tusk__job_count: whether the loop counts it among what goes on outside. */
+    atomic_int count;
     /* --- the thread's side --- */
     tusk_coro *function;
     void *arg;
@@ -52,12 +54,17 @@ struct tusk__job *tusk__job_new(struct tusk_loop *loop, tusk_coro *function, voi
 /* Takes a job back that nobody has taken on. Its arg stays the caller's. */
 void tusk__job_discard(struct tusk__job *job);
 
-/* Runs it in this thread, if it was not cancelled before. Takes the thread's reference. */
-void tusk__job_run(struct tusk__job *job);
+/* From here on nobody cancels it any more. False if somebody has. */
+bool tusk__job_begin(struct tusk__job *job);
 
-/* The same in two steps: from the first on, in the loop's thread, nobody cancels it any more. */
-void tusk__job_begin(struct tusk__job *job);
-void tusk__job_run_begun(struct tusk__job *job);
+/* Runs one that has begun, in this thread. */
+void tusk__job_call(struct tusk__job *job);
+
+/* Sends the result of one that was called to the loop. Takes the thread's reference. */
+void tusk__job_tell(struct tusk__job *job);
+
+/* Gives the thread's reference back, of a job that somebody has cancelled. */
+void tusk__job_forget(struct tusk__job *job);
 
 /* Takes the thread's reference of a job that shall not run: its future is cancelled. */
 void tusk__job_refuse(struct tusk__job *job);

@@ -1,5 +1,7 @@
 #include "os/port.h"
 
+#include <sched.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -9,8 +11,7 @@ struct tusk__port *tusk__port_new(struct tusk_loop *loop)
 
     if (!port)
         return NULL;
-    pthread_mutex_init(&port->lock, NULL);
-    port->loop = loop;
+    atomic_init(&port->loop, loop);
     atomic_init(&port->references, 1);
     return port;
 }
@@ -18,10 +19,24 @@ struct tusk__port *tusk__port_new(struct tusk_loop *loop)
 void tusk__port_release(struct tusk__port *port)
 {
     /* The last one must see what the others did. */
-    if (atomic_fetch_sub_explicit(&port->references, 1, memory_order_acq_rel) > 1)
-        return;
-    pthread_mutex_destroy(&port->lock);
-    tusk__free(port);
+    if (atomic_fetch_sub_explicit(&port->references, 1, memory_order_acq_rel) == 1)
+        tusk__free(port);
+}
+
+struct tusk_loop *tusk__port_enter(struct tusk__port *port)
+{
+    struct tusk_loop *loop;
+
+    atomic_fetch_add(&port->inside, 1);
+    loop = atomic_load(&port->loop);
+    if (!loop)
+        atomic_fetch_sub(&port->inside, 1);
+    return loop;
+}
+
+void tusk__port_leave(struct tusk__port *port)
+{
+    atomic_fetch_sub(&port->inside, 1);
 }
 
 void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter)
@@ -34,20 +49,18 @@ void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter)
 
 int tusk__port_send(struct tusk__port *port, struct tusk__letter *letter)
 {
-    int rc = TUSK_LOOP_CLOSED;
+    struct tusk_loop *loop = tusk__port_enter(port);
 
-    pthread_mutex_lock(&port->lock);
-    if (port->loop) {
-        tusk__loop_post(port->loop, letter);
-        rc = 0;
-    }
-    pthread_mutex_unlock(&port->lock);
-    return rc;
+    if (!loop)
+        return TUSK_LOOP_CLOSED;
+    tusk__loop_post(loop, letter);
+    tusk__port_leave(port);
+    return 0;
 }
 
 void tusk__port_close(struct tusk__port *port)
 {
-    pthread_mutex_lock(&port->lock);
-    port->loop = NULL;
-    pthread_mutex_unlock(&port->lock);
+    atomic_store(&port->loop, NULL);
+    while (atomic_load(&port->inside) > 0)
+        sched_yield();
 }

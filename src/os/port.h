@@ -2,23 +2,27 @@
  * A port: the address of a loop, for threads that may outlive it. Once the loop is
  * closed nothing can be sent there any more, and who tries learns it.
  *
- * Invariant: the loop exists as long as the port's lock is held and `loop` is set.
+ * A thread enters the port, looks whether the loop is there, uses it, and leaves.
+ * The loop, when it closes, takes itself away and then waits until nobody is inside. Both
+ * sides are sequentially consistent: either the thread sees that the loop has gone, or the loop
+ * sees that the thread is inside.
  *
- * Rejected: counting references to the loop itself. Then a thread that hangs
- * would keep a closed loop, with its memory and its descriptors.
+ * Rejected: a lock. The thread would hold it while it wakes the loop, which would
+ * wake up to wait for the lock: 15 us a round trip instead of none. And counting
+ * references to the loop itself: a thread that hangs would keep a closed loop, with its
+ * memory and its descriptors.
  */
 #ifndef TUSK__OS_PORT_H
 #define TUSK__OS_PORT_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "loop/loop.h"
 
 struct tusk__port {
-    pthread_mutex_t lock;
     /* NULL once it is closed. */
-    struct tusk_loop *loop;
+    _Atomic(struct tusk_loop *) loop;
+    atomic_int inside;
     atomic_int references;
 };
 
@@ -32,6 +36,10 @@ static inline struct tusk__port *tusk__port_retain(struct tusk__port *port)
 }
 
 void tusk__port_release(struct tusk__port *port);
+
+/* The loop, which stays until tusk__port_leave; or NULL, and then there is nothing to leave. Not for long. */
+struct tusk_loop *tusk__port_enter(struct tusk__port *port);
+void tusk__port_leave(struct tusk__port *port);
 
 /* Sends a letter; the loop's own thread finds it behind what is ready there already, as after a call_soon. */
 void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter);

@@ -154,7 +154,8 @@ static int wait_for_end(void *arg)
 
 static void *run_job(void *job)
 {
-    tusk__job_run_begun(job);
+    tusk__job_call(job);
+    tusk__job_tell(job);
     return NULL;
 }
 

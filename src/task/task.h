@@ -182,8 +182,18 @@ static inline struct tusk__task *tusk__running_task(void)
 /* Lets the others run until the task's handle comes up in the ready queue. */
 void tusk__suspend(struct tusk__task *task);
 
+/* A cancel that came before the task waited: now there is something to cancel. */
+void tusk__cancel_wait(struct tusk__task *task, struct tusk__wait *wait);
+
 /* Suspends the task with a wait record for whoever cancels it. */
-void tusk__park(struct tusk__task *task, struct tusk__wait *wait);
+static inline void tusk__park(struct tusk__task *task, struct tusk__wait *wait)
+{
+    task->wait = wait;
+    if (unlikely(task->must_cancel))
+        tusk__cancel_wait(task, wait);
+    tusk__suspend(task);
+    task->wait = NULL;
+}
 
 /* Makes a parked task ready. Once for each park. */
 static inline void tusk__wake(struct tusk__task *task)
