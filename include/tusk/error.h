@@ -58,6 +58,8 @@ enum {
     TUSK_QUEUE_FULL = -10014,
     /* The barrier is broken. */
     TUSK_BROKEN_BARRIER = -10015,
+    /* The loop runs in another thread (seen in debug mode only): use tusk_loop_call_soon_threadsafe(). */
+    TUSK_OTHER_THREAD = -10016,
 };
 
 /*

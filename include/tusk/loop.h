@@ -210,11 +210,20 @@ TUSK_API void tusk_loop_default_exception_handler(tusk_loop *loop,
                                                   const struct tusk_exception_context *context);
 
 /*
- * Debug mode: use of references that were handed on is an error instead of a
- * crash, and reports name where things were made. Set it before the loop makes anything.
+ * Debug mode: use of references that were handed on is an error instead of a crash. Reported are
+ * references that were never released, steps that take long, cancels that were swallowed, scopes that
+ * were not left, calls from another thread, and a loop in which nothing is left that
+ * could wake it. Set it before the loop makes anything.
  */
 TUSK_API void tusk_loop_set_debug(tusk_loop *loop, bool debug);
 TUSK_API bool tusk_loop_get_debug(const tusk_loop *loop);
+
+/*
+ * How long a callback or a step of a task may take in debug mode before it is reported, in
+ * seconds. 0.1 at first. -EINVAL for NaN or less than 0. Does not suspend.
+ */
+TUSK_API int tusk_loop_set_slow_callback_duration(tusk_loop *loop, double seconds);
+TUSK_API double tusk_loop_get_slow_callback_duration(const tusk_loop *loop);
 
 /*
  * For a loop that lives inside another one: a descriptor that is readable when

@@ -42,6 +42,8 @@ static const struct description descriptions[] = {
     {TUSK_QUEUE_EMPTY, "TUSK_QUEUE_EMPTY", "the queue is empty"},
     {TUSK_QUEUE_FULL, "TUSK_QUEUE_FULL", "the queue is full"},
     {TUSK_BROKEN_BARRIER, "TUSK_BROKEN_BARRIER", "the barrier is broken"},
+    {TUSK_OTHER_THREAD, "TUSK_OTHER_THREAD",
+     "the loop runs in another thread; use tusk_loop_call_soon_threadsafe"},
     {-ECANCELED, "ECANCELED", "the operation was cancelled"},
     {-ETIMEDOUT, "ETIMEDOUT", "the operation timed out"},
     {-EINVAL, "EINVAL", "invalid argument"},

@@ -122,6 +122,8 @@ static struct call *call_new(struct tusk_loop *loop, tusk_callback *callback, vo
         return tusk__fail(-EINVAL);
     if (loop->closed)
         return tusk__fail(TUSK_LOOP_CLOSED);
+    if (unlikely(loop->debug) && tusk__loop_check_thread(loop) < 0)
+        return tusk__fail(TUSK_OTHER_THREAD);
     call = tusk__slab_get(&loop->calls);
     if (!call)
         return tusk__fail(-ENOMEM);

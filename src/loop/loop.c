@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,9 @@
  * turns suddenly become long ones: it is the first 64 of these that go by without a poll.
  */
 enum { POLL_INTERVAL = 50000, QUICK_TURNS_MAX = 64 };
+
+/* asyncio's slow_callback_duration, in nanoseconds. */
+enum { SLOW_STEP = 100000000 };
 
 _Thread_local struct tusk_loop *tusk__running_loop;
 
@@ -83,6 +87,7 @@ static void init(struct tusk_loop *loop, const struct tusk_loop_options *options
     loop->is_virtual = options && options->clock == TUSK_CLOCK_VIRTUAL;
     loop->debug = (options && options->debug) || environment_says_debug();
     loop->schedule = options && options->schedule_seed ? options->schedule_seed : seed_of_environment();
+    loop->slow_step = SLOW_STEP;
     loop->ready_end = &loop->ready;
     read_clock(loop);
     loop->polled_at = loop->now;
@@ -202,6 +207,19 @@ static int poll(struct tusk_loop *loop, int64_t timeout)
     return rc;
 }
 
+/*
+ * Debug mode, before a sleep without end: with no descriptor, no timer, no job and no signal left only
+ * another thread could wake this loop. Said once.
+ */
+static void report_stuck(struct tusk_loop *loop)
+{
+    if (!loop->debug || loop->stuck_reported || loop->poller.watched > 0 || !loop->hooks ||
+        loop->listeners > 0 || atomic_load(&loop->external) > 0)
+        return;
+    loop->stuck_reported = true;
+    loop->hooks->deadlock(loop);
+}
+
 /* Blocks until the deadline, or until something comes. */
 static int sleep_until(struct tusk_loop *loop, int64_t deadline)
 {
@@ -209,6 +227,8 @@ static int sleep_until(struct tusk_loop *loop, int64_t deadline)
     int64_t wanted = loop->hooks ? loop->hooks->idle(loop, loop->now) : -1;
     int rc = 0;
 
+    if (timeout < 0)
+        report_stuck(loop);
     if (wanted >= 0 && (timeout < 0 || wanted < timeout))
         timeout = wanted;
     tusk__inbox_sleep(&loop->inbox);
@@ -325,6 +345,31 @@ static int turn(struct tusk_loop *loop, int64_t until)
     return 0;
 }
 
+static void report_slow(struct tusk_loop *loop, const char *name, int64_t took)
+{
+    char message[96];
+    struct tusk_exception_context context = {.message = message, .task_name = name[0] ? name : NULL};
+
+    snprintf(message, sizeof message, "Executing a %s took %.3f seconds", name[0] ? "step" : "callback",
+             (double)took / 1e9);
+    tusk__loop_report(loop, &context);
+}
+
+/* Debug mode: runs a handle, and reports it if that takes long. It may be gone afterwards, so it is named before. */
+static void run_watched(struct tusk_loop *loop, struct tusk__handle *handle)
+{
+    int64_t start = tusk__clock_ns();
+    char name[128] = "";
+    int64_t took;
+
+    if (loop->hooks)
+        loop->hooks->describe(handle, name, sizeof name);
+    handle->run(handle);
+    took = tusk__clock_ns() - start;
+    if (took >= loop->slow_step)
+        report_slow(loop, name, took);
+}
+
 /* Runs what is ready, and quick turns as long as these are enough. */
 static void run_ready(struct tusk_loop *loop)
 {
@@ -332,7 +377,10 @@ static void run_ready(struct tusk_loop *loop)
 
     while ((handle = tusk__loop_next(loop)) != NULL) {
         tusk__loop_take(loop, handle);
-        handle->run(handle);
+        if (unlikely(loop->debug))
+            run_watched(loop, handle);
+        else
+            handle->run(handle);
     }
     loop->current = NULL;
 }
@@ -484,6 +532,33 @@ void tusk_loop_set_debug(tusk_loop *loop, bool debug)
 {
     loop->debug = debug;
     tusk__loop_attend(loop);
+}
+
+int tusk_loop_set_slow_callback_duration(tusk_loop *loop, double seconds)
+{
+    if (!loop || isnan(seconds) || seconds < 0)
+        return -EINVAL;
+    loop->slow_step = tusk__loop_deadline(0, seconds);
+    return 0;
+}
+
+double tusk_loop_get_slow_callback_duration(const tusk_loop *loop)
+{
+    return loop ? (double)loop->slow_step / 1e9 : (double)NAN;
+}
+
+int tusk__loop_check_thread(struct tusk_loop *loop)
+{
+    struct tusk_exception_context context = {
+        .message = "A loop was used from a thread in which it does not run",
+        .error = TUSK_OTHER_THREAD,
+    };
+
+    if (!loop->debug || !loop->running || loop == tusk__running_loop)
+        return 0;
+    /* The loop's own handler belongs to the loop's thread. */
+    tusk_loop_default_exception_handler(loop, &context);
+    return TUSK_OTHER_THREAD;
 }
 
 bool tusk_loop_get_debug(const tusk_loop *loop)

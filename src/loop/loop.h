@@ -36,6 +36,8 @@ struct tusk__loop_hooks {
     void (*leave)(struct tusk_loop *loop);
     /* The loop is about to block. Returns the nanoseconds after which it wants to be asked again, or -1. */
     int64_t (*idle)(struct tusk_loop *loop, int64_t now);
+    /* Writes what a handle runs, for a report: a task's name. */
+    void (*describe)(struct tusk__handle *handle, char *text, size_t size);
     /* What the handles of tasks run: a seed shuffles these, and no others. */
     void (*step)(struct tusk__handle *handle);
     /* Nothing can ever wake this loop: report who waits for what. */
@@ -116,6 +118,10 @@ struct tusk_loop {
     struct tusk__slab calls;
     /* The state of the random order of tasks; 0 for first in, first out. */
     uint64_t schedule;
+    /* Debug mode: how long a step may take, in nanoseconds. */
+    int64_t slow_step;
+    /* Debug mode has said that nothing is left in this loop that could wake it. */
+    bool stuck_reported;
     /* The number that the last call got. */
     uint64_t last_call_id;
     tusk_exception_handler *exception_handler;
@@ -189,6 +195,9 @@ static inline void tusk__loop_take(struct tusk_loop *loop, struct tusk__handle *
     loop->batch = handle->next;
     loop->current = handle;
 }
+
+/* In debug mode, TUSK_OTHER_THREAD and a report if the loop runs in a thread that is not this one; else 0. */
+int tusk__loop_check_thread(struct tusk_loop *loop);
 
 /* The clock in nanoseconds, as it is now. */
 int64_t tusk__loop_clock(struct tusk_loop *loop);

@@ -212,6 +212,12 @@ static struct handlers *get(struct tusk_loop *loop)
     handlers = tusk__alloc(sizeof *handlers);
     if (!handlers)
         return NULL;
+    for (int signum = 1; signum < NSIG; signum++) {
+        struct tusk__listener *listener = &handlers->of[signum].listener;
+
+        listener->loop = loop;
+        listener->letter = (struct tusk__letter){{.run = tusk__letter_run}, open_letter, drop_letter};
+    }
     handlers->extension.close = close_handlers;
     tusk__loop_extend(loop, &handlers->extension);
     return handlers;
@@ -230,13 +236,8 @@ static bool can_be_handled(int signum)
 
 static int activate(struct tusk_loop *loop, struct handler *handler, int signum)
 {
-    int rc;
+    int rc = tusk__signal_listen(signum, &handler->listener);
 
-    handler->listener.loop = loop;
-    handler->listener.letter.handle.run = tusk__letter_run;
-    handler->listener.letter.open = open_letter;
-    handler->listener.letter.drop = drop_letter;
-    rc = tusk__signal_listen(signum, &handler->listener);
     if (rc == 0 && !handler->active) {
         handler->active = true;
         loop->listeners++;

@@ -170,6 +170,7 @@ int tusk_task_group_enter(tusk_task_group *group)
         return TUSK_NOT_IN_TASK;
     self->loop = task->future.loop;
     self->parent = task;
+    task->scopes++;
     self->entered = true;
     return 0;
 }
@@ -344,5 +345,6 @@ int tusk_task_group_exit(tusk_task_group *group, int rc)
         tusk__text_release(body_error);
     tusk__text_release(propagated.text);
     self->entered = false;
+    self->parent->scopes--;
     return rc;
 }

@@ -39,14 +39,17 @@ static void let_go(struct shield *shield)
     tusk__future_release(inner);
 }
 
-/* The outer ends as the inner has. */
+/* The outer ends as the inner has; but the message of a cancel stays with the inner, as in asyncio. */
 static void follow(struct tusk_future *outer, struct tusk_future *inner)
 {
-    enum tusk__state state = inner->state == TUSK__CANCELLED ? TUSK__CANCELLED : TUSK__FINISHED;
     int result = tusk__future_outcome(inner);
 
+    if (inner->state == TUSK__CANCELLED) {
+        tusk__future_finish(outer, TUSK__CANCELLED, result);
+        return;
+    }
     tusk__text_put(&outer->text, tusk__text_retain(inner->text));
-    tusk__future_finish(outer, state, result);
+    tusk__future_finish(outer, TUSK__FINISHED, result);
 }
 
 static void inner_done(struct tusk__handle *handle)

@@ -19,6 +19,8 @@ static int check(const struct tusk_loop *loop, tusk_coro *coro, const struct tus
         return -EINVAL;
     if (loop->closed)
         return TUSK_LOOP_CLOSED;
+    if (loop->debug && tusk__loop_check_thread((struct tusk_loop *)loop) < 0)
+        return TUSK_OTHER_THREAD;
     if (!coro)
         return tusk_raise(-EINVAL, "a task needs a coroutine, and this one is NULL");
     if (options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
@@ -258,6 +260,33 @@ static void report_pointers_into(struct tusk__task *task)
     }
 }
 
+static void report_slip(struct tusk__task *task, const char *message)
+{
+    char name[128];
+    struct tusk_exception_context context = {
+        .message = message,
+        .future = &task->future,
+        .task_name = name,
+        .where = task->future.where,
+    };
+
+    tusk__future_describe(&task->future, name, sizeof name);
+    tusk__loop_report(task->future.loop, &context);
+}
+
+/* Debug mode: what a task that ends has most probably forgotten. */
+static void report_slips(struct tusk__task *task, int rc)
+{
+    if (task->scopes > 0)
+        report_slip(task,
+                    "Task ended inside of a scope: tusk_timeout_exit or tusk_task_group_exit is missing");
+    if (rc >= 0 && task->cancels > 0)
+        report_slip(task,
+                    "Task swallowed a cancel; if it is meant to go on, it must call tusk_task_uncancel");
+    if (task->place.stack && !is_pinned(task))
+        report_pointers_into(task);
+}
+
 void tusk__task_finish_slowly(struct tusk__task *task, int rc)
 {
     struct tusk_future *future = &task->future;
@@ -268,8 +297,8 @@ void tusk__task_finish_slowly(struct tusk__task *task, int rc)
     /* It cancelled itself and then returned as if nothing had been: the cancel wins. Over an error it does not. */
     if (unlikely(task->must_cancel && rc >= 0))
         rc = tusk__resumed_cancelled(task, rc);
-    if (future->loop->debug && task->place.stack && !is_pinned(task))
-        report_pointers_into(task);
+    if (future->loop->debug)
+        report_slips(task, rc);
     if (rc == -ECANCELED)
         state = TUSK__CANCELLED;
     if (unlikely(future->text != NULL))

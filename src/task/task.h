@@ -66,6 +66,8 @@ struct tusk__task {
     uint32_t stack_size;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
+    /* Time-outs and groups that it entered and did not leave. */
+    uint16_t scopes;
 };
 
 /* What tasks add to a loop. */

@@ -61,6 +61,12 @@ static void report_waiting(struct tusk_loop *loop, struct tusk__task *task)
     tusk__loop_report(loop, &context);
 }
 
+static void describe(struct tusk__handle *handle, char *text, size_t size)
+{
+    if (handle->run == tusk__task_step)
+        tusk__future_describe(&tusk__task_of_handle(handle)->future, text, size);
+}
+
 static void deadlock(struct tusk_loop *loop)
 {
     for (struct tusk_future *at = tusk__tasks_of(loop)->oldest; at; at = at->newer)
@@ -102,6 +108,7 @@ static const struct tusk__loop_hooks hooks = {
     .enter = enter,
     .leave = leave,
     .idle = idle,
+    .describe = describe,
     .step = tusk__task_step,
     .deadlock = deadlock,
     .drop = tusk__callback_drop,

@@ -82,6 +82,7 @@ static int enter(tusk_timeout *timeout, double seconds, bool absolute)
     if (!task)
         return TUSK_NOT_IN_TASK;
     scope->task = task;
+    task->scopes++;
     scope->cancelling = task->cancels;
     scope->state = ENTERED;
     scope->scheduled = false;
@@ -123,6 +124,7 @@ int tusk_timeout_exit(tusk_timeout *timeout, int rc)
     if (!timeout || (scope->state != ENTERED && scope->state != EXPIRING))
         return TUSK_INVALID_STATE;
     unschedule(scope);
+    scope->task->scopes--;
     if (scope->state == EXPIRING)
         return expired_exit(scope, rc);
     scope->state = EXITED;
