@@ -7,11 +7,11 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 WERROR ?= OFF
 DEPENDENCIES ?= yes
-export JOBS PREFIX WERROR DEPENDENCIES
+export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
 CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
 
-.PHONY: all help demo test bench fmt lint install clean $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench fmt lint install clean $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -25,6 +25,7 @@ help:
 	@echo "make clean            remove build/"
 	@echo
 	@echo "For work on tusk itself:"
+	@echo "make oracle           random programs on CPython and on tusk  (SEED=1 COUNT=100000)"
 	@echo "make lint             formatting, clang-tidy, layers, shell scripts"
 	@echo "make fmt              format the C files"
 	@echo "make check-asan       the tests under AddressSanitizer and LeakSanitizer"
@@ -48,6 +49,10 @@ demo: need-build
 test: need-build+test
 	@tools/build default
 	@tools/run-tests build/default $(if $(T),-R '$(T)')
+
+oracle: need-build+test
+	@tools/build default
+	@tools/oracle
 
 check-asan check-tsan check-ubsan: need-build+test+sanitize
 check-valgrind: need-build+test+valgrind
