@@ -76,7 +76,7 @@ lint: need-build+clang+lint
 install: need-build
 	@tools/build default
 	@DESTDIR='$(DESTDIR)' cmake --install build/default --prefix '$(PREFIX)'
-	@[ -n '$(DESTDIR)' ] || echo "installed; if programs do not find libtusk.so.0, run ldconfig as root"
+	@[ -n '$(DESTDIR)' ] || echo "installed to $(PREFIX); if programs do not find libtusk.so.0, run ldconfig as root, or link with -Wl,-rpath,$(PREFIX)/lib"
 
 clean:
 	@rm -rf build

@@ -21,6 +21,8 @@
  *     tusk/group.h     task groups
  *     tusk/sync.h      locks, events, conditions, semaphores, barriers
  *     tusk/queue.h     queues
+ *     tusk/thread.h    functions in threads, coroutines from threads
+ *     tusk/signal.h    signals
  *     tusk/context.h   context variables
  *     tusk/loop.h      the event loop below it all: callbacks, timers, time
  *     tusk/error.h     error codes and their messages
@@ -43,8 +45,10 @@
 #include <tusk/loop.h>
 #include <tusk/queue.h>
 #include <tusk/run.h>
+#include <tusk/signal.h>
 #include <tusk/sync.h>
 #include <tusk/task.h>
+#include <tusk/thread.h>
 #include <tusk/timeout.h>
 #include <tusk/wait.h>
 

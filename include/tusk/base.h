@@ -24,7 +24,9 @@
 /* A symbol of the shared library; everything without it stays hidden. */
 #define TUSK_API __attribute__((visibility("default")))
 
-/* The result says whether it worked, or whether this task was cancelled: an ignored one is a bug. */
+/*
+ * The result says whether it worked, or whether this task was cancelled: an ignored one is a bug.
+ */
 #define TUSK_MUST_CHECK __attribute__((warn_unused_result))
 
 /* "file.c:12", the place of a macro's use: reports of debug mode say where things were made. */
@@ -37,9 +39,8 @@
 TUSK_BEGIN_DECLS
 
 /*
- * The version of the library that is running, as "major.minor.patch".
- * Compare it with TUSK_VERSION, which is the one this program was compiled with.
- * Does not suspend. Any thread.
+ * The version of the library that is running, as "major.minor.patch". Compare it with TUSK_VERSION,
+ * which is the one this program was compiled with. Does not suspend. Any thread.
  */
 TUSK_API const char *tusk_version(void);
 

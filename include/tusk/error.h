@@ -1,10 +1,9 @@
 /*
  * Errors.
  *
- * Every function of tusk that can fail returns a negative code: an errno with
- * its sign turned (-ECANCELED, -ETIMEDOUT, -EINVAL, -ENOMEM), or one of the
- * codes below, which lie outside the range of errno. A coroutine does the same,
- * so an error travels up through plain returns:
+ * Every function of tusk that can fail returns a negative code: an errno with its sign turned
+ * (-ECANCELED, -ETIMEDOUT, -EINVAL, -ENOMEM), or one of the codes below, which lie outside the
+ * range of errno. A coroutine does the same, so an error travels up through plain returns:
  *
  *     static int fetch(void *arg)
  *     {
@@ -16,8 +15,8 @@
  *         return 0;
  *     }
  *
- * The message given to tusk_raise() goes along with the code: from the task
- * that raised it to whoever awaits it, and into every report.
+ * The message given to tusk_raise() goes along with the code: from the task that raised it to
+ * whoever awaits it, and into every report.
  */
 #ifndef TUSK_ERROR_H
 #define TUSK_ERROR_H
@@ -29,7 +28,10 @@ TUSK_BEGIN_DECLS
 
 /* What errno has no word for. The values never change. */
 enum {
-    /* The future is done already, or is not done yet, or is not a task. */
+    /*
+     * The future is done already, or not done yet, or is no task; or the object is not in the state
+     * the call needs.
+     */
     TUSK_INVALID_STATE = -10001,
     /* There is no running loop in this thread. */
     TUSK_NO_RUNNING_LOOP = -10002,
@@ -39,7 +41,7 @@ enum {
     TUSK_LOOP_CLOSED = -10004,
     /* The loop was stopped before the future was done. */
     TUSK_LOOP_STOPPED = -10005,
-    /* The future belongs to another loop. */
+    /* The future belongs to another loop, or tasks of another loop wait for the object. */
     TUSK_OTHER_LOOP = -10006,
     /* A task awaited itself. */
     TUSK_AWAITED_ITSELF = -10007,
@@ -47,7 +49,10 @@ enum {
     TUSK_NOT_IN_TASK = -10008,
     /* The reference was handed on before (seen in debug mode only). */
     TUSK_RELEASED = -10009,
-    /* This processor or process has shadow stacks switched on (CET), which tusk's switches cannot keep. */
+    /*
+     * This processor or process has shadow stacks switched on (CET), which tusk's switches cannot
+     * keep.
+     */
     TUSK_SHADOW_STACK = -10010,
     /* Several errors at once, of a task group: see tusk/exception.h. */
     TUSK_EXCEPTION_GROUP = -10011,
@@ -58,30 +63,31 @@ enum {
     TUSK_QUEUE_FULL = -10014,
     /* The barrier is broken. */
     TUSK_BROKEN_BARRIER = -10015,
-    /* The loop runs in another thread (seen in debug mode only): use tusk_loop_call_soon_threadsafe(). */
+    /*
+     * The loop runs in another thread (seen in debug mode only): use
+     * tusk_loop_call_soon_threadsafe().
+     */
     TUSK_OTHER_THREAD = -10016,
 };
 
 /*
- * What a code means, as a sentence without a full stop. Also takes positive
- * errno values, 0 ("success"), and codes that nobody knows.
- * Does not suspend. The text is static, or valid until this thread's next call. Any thread.
+ * What a code means, as a sentence without a full stop. Also takes positive errno values, 0
+ * ("success"), and codes that nobody knows. Does not suspend. The text is static, or valid until
+ * this thread's next call. Any thread.
  */
 TUSK_API const char *tusk_strerror(int code);
 
 /*
- * The name of a code as it is written in C: "ECANCELED", "TUSK_INVALID_STATE".
- * Unknown codes are "E<number>". Lifetime and threads as for tusk_strerror().
+ * The name of a code as it is written in C: "ECANCELED", "TUSK_INVALID_STATE". Unknown codes are
+ * "E<number>". Lifetime and threads as for tusk_strerror().
  */
 TUSK_API const char *tusk_errorname(int code);
 
 /*
- * Returns code, and keeps the formatted message with it. If the calling
- * coroutine ends with that code, its task keeps the message, whoever awaits the
- * task gets it with the code, and reports show it.
- * A code that is not negative is turned into -EINVAL. Without memory for the
- * message the code goes without it. Outside a task the message is kept for the
- * thread. Does not suspend. Any thread.
+ * Returns code, and keeps the formatted message with it. If the calling coroutine ends with that
+ * code, its task keeps the message, whoever awaits the task gets it with the code, and reports show
+ * it. A code that is not negative is turned into -EINVAL. Without memory for the message the code
+ * goes without it. Outside a task the message is kept for the thread. Does not suspend. Any thread.
  */
 TUSK_API int tusk_raise(int code, const char *format, ...) TUSK_PRINTF(2, 3);
 
@@ -89,21 +95,20 @@ TUSK_API int tusk_raise(int code, const char *format, ...) TUSK_PRINTF(2, 3);
 TUSK_API int tusk_vraise(int code, const char *format, va_list args) TUSK_PRINTF(2, 0);
 
 /*
- * The message of the last error that this task raised or received (outside a
- * task: this thread), or NULL if it had none. Does not suspend. It is valid
- * until the next error. Any thread.
+ * The message of the last error that this task raised or received (outside a task: this thread), or
+ * NULL if it had none. Does not suspend. It is valid until the next error. Any thread.
  */
 TUSK_API const char *tusk_message(void);
 
 /*
- * The code of the last creation in this thread that failed and returned NULL
- * (or an empty handle). 0 if none has failed. Does not suspend. Any thread.
+ * The code of the last creation in this thread that failed and returned NULL (or an empty handle).
+ * 0 if none has failed. Does not suspend. Any thread.
  */
 TUSK_API int tusk_last_error(void);
 
 /*
- * Returns from the calling function when the expression is negative, with its
- * value: tusk's "await" in the middle of a function that has nothing to clean up.
+ * Returns from the calling function when the expression is negative, with its value, as an
+ * exception would. For functions that have nothing to clean up.
  */
 #define tusk_try(expression)                                                                                 \
     do {                                                                                                     \

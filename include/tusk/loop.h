@@ -1,24 +1,23 @@
 /*
  * The event loop: it runs callbacks, one after the other, in one thread.
  *
- * Programs made of tasks need little of this chapter: tusk_run() makes a loop,
- * runs it and closes it. It is here for programs that live on callbacks, that
- * put a tusk loop into another loop, or that reach a loop from another thread.
+ * Programs made of tasks need little of this chapter: tusk_run() makes a loop, runs it and closes
+ * it. It is here for programs that live on callbacks, that put a tusk loop into another loop, or
+ * that reach a loop from another thread.
  *
  *     tusk_loop *loop = tusk_new_event_loop();
  *     tusk_loop_call_later(loop, 0.5, tick, &state);
  *     rc = tusk_loop_run_forever(loop);
  *     tusk_loop_close(loop);
  *
- * One iteration of the loop: poll for I/O (without waiting if anything is
- * ready), append what came, append the timers that are due, then run exactly the
- * callbacks that are ready at this point, in order. What they add is for the
- * next iteration. A loop that is busy polls every few dozen microseconds and
- * not each time round.
+ * One iteration of the loop: poll for I/O (without waiting if anything is ready), append what came,
+ * append the timers that are due, then run exactly the callbacks that are ready at this point, in
+ * order. What they add is for the next iteration. A loop that is busy polls every few dozen
+ * microseconds and not each time round.
  *
- * A callback is int callback(void *arg): 0 or a positive value is fine, a
- * negative code goes to the loop's exception handler, and the loop goes on.
- * Callbacks cannot suspend; what waits is a task (tusk/task.h).
+ * A callback is int callback(void *arg): 0 or a positive value is fine, a negative code goes to the
+ * loop's exception handler, and the loop goes on. Callbacks cannot suspend; what waits is a task
+ * (tusk/task.h).
  */
 #ifndef TUSK_LOOP_H
 #define TUSK_LOOP_H
@@ -38,9 +37,9 @@ typedef struct tusk_future tusk_task;
 typedef int tusk_callback(void *arg);
 
 /*
- * A callback that was registered. A plain value: nothing to free, and safe to
- * use at any time until its loop is closed, also long after the callback ran.
- * Empty (.handle_ == NULL) when the registration failed: see tusk_last_error().
+ * A callback that was registered. A plain value: nothing to free, and safe to use at any time until
+ * its loop is closed, also long after the callback ran. Empty (.handle_ == NULL) when the
+ * registration failed: see tusk_last_error().
  */
 typedef struct tusk_handle {
     void *handle_;
@@ -62,9 +61,9 @@ struct tusk_loop_options {
      * TUSK_POLLER, or else the best there is. */
     const char *poller;
     /*
-     * Not 0: tasks that are ready at once run in an order drawn from this seed, and the same seed gives
-     * the same order again. It finds what depends on an order that nobody promised.
-     * 0: the environment's TUSK_SCHEDULE_SEED, or first in, first out.
+     * Not 0: tasks that are ready at once run in an order drawn from this seed, and the same seed
+     * gives the same order again. It finds what depends on an order that nobody promised. 0: the
+     * environment's TUSK_SCHEDULE_SEED, or first in, first out.
      */
     uint64_t schedule_seed;
     int tusk__end;
@@ -77,11 +76,10 @@ struct tusk_call_options {
 };
 
 /*
- * A new loop, to be closed with tusk_loop_close(). NULL on an error, which
- * tusk_last_error() gives: -ENOMEM, -EMFILE, -EINVAL for a poller that this
- * system does not have. Does not suspend. Any thread; the loop belongs to the
- * thread that runs it. Options (last, as designated initializers): .clock,
- * .debug, .poller, .schedule_seed.
+ * A new loop, to be closed with tusk_loop_close(). NULL on an error, which tusk_last_error() gives:
+ * -ENOMEM, -EMFILE, -EINVAL for a poller that this system does not have. Does not suspend. Any
+ * thread; the loop belongs to the thread that runs it. Options (last, as designated initializers):
+ * .clock, .debug, .poller, .schedule_seed.
  */
 TUSK_API tusk_loop *tusk_new_event_loop(const struct tusk_loop_options *options);
 
@@ -89,37 +87,35 @@ TUSK_API tusk_loop *tusk_new_event_loop(const struct tusk_loop_options *options)
 TUSK_API tusk_loop *tusk_get_running_loop(void);
 
 /*
- * Runs the loop until tusk_loop_stop(). Returns 0; TUSK_LOOP_CLOSED;
- * TUSK_LOOP_RUNNING if this loop, or another one in this thread, runs already;
- * -EDEADLK if the clock is virtual and nothing is left that could wake it; or
- * the error of the poller. Call it outside of tasks and callbacks.
+ * Runs the loop until tusk_loop_stop(). Returns 0; TUSK_LOOP_CLOSED; TUSK_LOOP_RUNNING if this
+ * loop, or another one in this thread, runs already; -EDEADLK if the clock is virtual and nothing
+ * is left that could wake it; or the error of the poller. Call it outside of tasks and callbacks.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_loop_run_forever(tusk_loop *loop);
 
 /*
- * Runs the loop until the future is done; returns its result or error, and
- * takes the reference. TUSK_LOOP_STOPPED if the loop was stopped before. Other
- * errors as of tusk_loop_run_forever().
+ * Runs the loop until the future is done; returns its result or error, and takes the reference.
+ * TUSK_LOOP_STOPPED if the loop was stopped before. Other errors as of tusk_loop_run_forever().
  */
 TUSK_API TUSK_MUST_CHECK int tusk_loop_run_until_complete(tusk_loop *loop, tusk_future *future);
 
 /*
- * Runs one iteration, waiting for something to do for up to timeout seconds
- * (0: not at all; negative or infinite: as long as it takes). Returns 0 or an
- * error as tusk_loop_run_forever(); -EINVAL for NaN. For loops inside of other loops.
+ * Runs one iteration, waiting for something to do for up to timeout seconds (0: not at all;
+ * negative or infinite: as long as it takes). Returns 0 or an error as tusk_loop_run_forever();
+ * -EINVAL for NaN. For loops inside of other loops.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_loop_run_once(tusk_loop *loop, double timeout);
 
 /*
- * Makes the loop return at the end of this iteration; before a run, after
- * exactly one. Does not suspend.
+ * Makes the loop return at the end of this iteration; before a run, after exactly one. Does not
+ * suspend.
  */
 TUSK_API void tusk_loop_stop(tusk_loop *loop);
 
 /*
- * Closes the loop: forgets all callbacks, reports and frees tasks that are
- * still pending and references that were left. Returns 0, or TUSK_LOOP_RUNNING
- * with nothing changed. Takes NULL. The pointer is invalid afterwards.
+ * Closes the loop: forgets all callbacks, reports and frees tasks that are still pending and
+ * references that were left. Returns 0, or TUSK_LOOP_RUNNING with nothing changed. Takes NULL. The
+ * pointer is invalid afterwards.
  */
 TUSK_API int tusk_loop_close(tusk_loop *loop);
 
@@ -130,17 +126,16 @@ TUSK_API bool tusk_loop_is_running(const tusk_loop *loop);
 TUSK_API double tusk_loop_time(tusk_loop *loop);
 
 /*
- * Runs callback(arg) in the next iteration. First in, first out, each exactly
- * once. Returns a handle to cancel it by; empty on an error (tusk_last_error():
- * -EINVAL without callback, -ENOMEM, TUSK_LOOP_CLOSED). Does not suspend.
- * Option: .context.
+ * Runs callback(arg) in the next iteration. First in, first out, each exactly once. Returns a
+ * handle to cancel it by; empty on an error (tusk_last_error(): -EINVAL without callback, -ENOMEM,
+ * TUSK_LOOP_CLOSED). Does not suspend. Option: .context.
  */
 TUSK_API tusk_handle tusk_loop_call_soon(tusk_loop *loop, tusk_callback *callback, void *arg,
                                          const struct tusk_call_options *options);
 
 /*
- * The same after delay seconds: at once if that is 0 or less, never if it is
- * infinite. -EINVAL for NaN. Equal deadlines run in the order of their making.
+ * The same after delay seconds: at once if that is 0 or less, never if it is infinite. -EINVAL for
+ * NaN. Equal deadlines run in the order of their making.
  */
 TUSK_API tusk_handle tusk_loop_call_later(tusk_loop *loop, double delay, tusk_callback *callback, void *arg,
                                           const struct tusk_call_options *options);
@@ -150,10 +145,9 @@ TUSK_API tusk_handle tusk_loop_call_at(tusk_loop *loop, double when, tusk_callba
                                        const struct tusk_call_options *options);
 
 /*
- * Like tusk_loop_call_soon(), from any thread: wakes the loop if it sleeps.
- * Returns 0, -EINVAL, -ENOMEM or TUSK_LOOP_CLOSED. The callback runs in an
- * empty context. It is the caller's task to see that the loop still exists.
- * Does not suspend. Not for signal handlers.
+ * Like tusk_loop_call_soon(), from any thread: wakes the loop if it sleeps. Returns 0, -EINVAL,
+ * -ENOMEM or TUSK_LOOP_CLOSED. The callback runs in an empty context. It is the caller's task to
+ * see that the loop still exists. Does not suspend. Not for signal handlers.
  */
 TUSK_API int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg);
 
@@ -166,9 +160,8 @@ TUSK_API tusk_handle tusk_call_at(double when, tusk_callback *callback, void *ar
                                   const struct tusk_call_options *options);
 
 /*
- * Cancels a callback. True if it was still to run and will not; false if it ran
- * already, runs right now, was cancelled before, or the handle is empty.
- * Does not suspend.
+ * Cancels a callback. True if it was still to run and will not; false if it ran already, runs right
+ * now, was cancelled before, or the handle is empty. Does not suspend.
  */
 TUSK_API bool tusk_handle_cancel(tusk_handle handle);
 
@@ -196,9 +189,8 @@ struct tusk_exception_context {
 typedef int tusk_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context, void *arg);
 
 /*
- * What hears of errors that nobody else can: of callbacks, of futures nobody
- * asked, of tasks that were lost. NULL brings back the default, which prints a line to
- * standard error. Does not suspend.
+ * What hears of errors that nobody else can: of callbacks, of futures nobody asked, of tasks that
+ * were lost. NULL brings back the default, which prints a line to standard error. Does not suspend.
  */
 TUSK_API void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_handler *handler, void *arg);
 
@@ -210,30 +202,30 @@ TUSK_API void tusk_loop_default_exception_handler(tusk_loop *loop,
                                                   const struct tusk_exception_context *context);
 
 /*
- * Debug mode: use of references that were handed on is an error instead of a crash. Reported are
- * references that were never released, steps that take long, cancels that were swallowed, scopes that
- * were not left, calls from another thread, and a loop in which nothing is left that
- * could wake it. Set it before the loop makes anything.
+ * Debug mode: use of references that were handed on is an error instead of a crash. It reports
+ * references that were never handed on, steps that take long, cancels that were swallowed, scopes
+ * that were not left, calls from another thread, and a loop in which nothing is left that could
+ * wake it. Set it before the loop makes anything.
  */
 TUSK_API void tusk_loop_set_debug(tusk_loop *loop, bool debug);
 TUSK_API bool tusk_loop_get_debug(const tusk_loop *loop);
 
 /*
- * How long a callback or a step of a task may take in debug mode before it is reported, in
- * seconds. 0.1 at first. -EINVAL for NaN or less than 0. Does not suspend.
+ * How long a callback or a step of a task may take in debug mode before it is reported, in seconds.
+ * 0.1 at first. -EINVAL for NaN or less than 0. Does not suspend.
  */
 TUSK_API int tusk_loop_set_slow_callback_duration(tusk_loop *loop, double seconds);
 TUSK_API double tusk_loop_get_slow_callback_duration(const tusk_loop *loop);
 
 /*
- * For a loop that lives inside another one: a descriptor that is readable when
- * the loop has I/O to handle (-ENOTSUP if this poller has none) ...
+ * For a loop that lives inside another one: a descriptor that is readable when the loop has I/O to
+ * handle (-ENOTSUP if this poller has none) ...
  */
 TUSK_API int tusk_loop_fileno(const tusk_loop *loop);
 
 /*
- * ... and how many seconds the outer loop may wait for it: 0 if callbacks are
- * ready, infinity if there is no timer. Then call tusk_loop_run_once(loop, 0).
+ * ... and how many seconds the outer loop may wait for it: 0 if callbacks are ready, infinity if
+ * there is no timer. Then call tusk_loop_run_once(loop, 0).
  */
 TUSK_API double tusk_loop_timeout(tusk_loop *loop);
 

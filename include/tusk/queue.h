@@ -22,14 +22,14 @@
  *         }
  *     }
  *
- * A queue holds items of one size by value: put copies in, get copies out. The three kinds are
- * one type; the initializer says which. They are plain structs: when zeroed, a queue without a
- * limit of items without bytes, a counter. Their fields are tusk's.
+ * A queue holds items of one size by value: put copies in, get copies out. The three kinds are one
+ * type; the initializer says which. They are plain structs. One that is zeroed has no limit and its
+ * items have no bytes: it counts. Their fields are tusk's.
  *
  * The memory for items is taken as the queue fills, and kept: it doubles when it is full, so there
  * are no allocations once the queue has been as long as it gets. It is freed by tusk_queue_close(),
- * and by itself when the queue has been shut down and is empty. A queue with a limit can
- * use an array of yours instead and then allocates nothing at all.
+ * and by itself when the queue has been shut down and is empty. A queue with a limit can use an
+ * array of yours instead and then allocates nothing at all.
  *
  * For what holds of threads, loops and errors, see tusk/sync.h.
  */
@@ -76,8 +76,8 @@ typedef struct tusk_queue {
 #define TUSK__ARRAY_LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /*
- * Queues of items of a type, of up to maxsize items (0: no limit). First in, first out;
- * last in, first out; the least by compare first, of equal ones as heapq would give them.
+ * Queues of items of a type, of up to maxsize items (0: no limit). First in, first out; last in,
+ * first out; the least by compare first, of equal ones as heapq would give them.
  */
 #define TUSK_QUEUE_INIT(type, maxsize) TUSK__QUEUE_INIT(sizeof(type), maxsize, NULL, false, false, NULL)
 #define TUSK_LIFO_QUEUE_INIT(type, maxsize) TUSK__QUEUE_INIT(sizeof(type), maxsize, NULL, true, false, NULL)
@@ -134,12 +134,15 @@ TUSK_API TUSK_MUST_CHECK int tusk_queue_put_nowait(tusk_queue *queue, const void
 TUSK_API TUSK_MUST_CHECK int tusk_queue_get_nowait(tusk_queue *queue, void *ret_item);
 
 /*
- * Says that an item that was taken is done with: join waits for that. Returns 0, or -EINVAL if
- * that was said of all items already. Does not suspend.
+ * Says that an item that was taken is done with: join waits for that. Returns 0, or -EINVAL if that
+ * was said of all items already. Does not suspend.
  */
 TUSK_API int tusk_queue_task_done(tusk_queue *queue);
 
-/* Waits until every item that was put is done with. Returns 0 or an error. Suspends, unless it is so. */
+/*
+ * Waits until every item that was put is done with. Returns 0 or an error. Suspends, unless it is
+ * so.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_queue_join(tusk_queue *queue);
 
 struct tusk_queue_shutdown_options {

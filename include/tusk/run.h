@@ -5,11 +5,11 @@
  *
  * A tusk_runner does the same for several coroutines, one run after the other, on one loop.
  *
- * Ctrl-C: if SIGINT does what it does by default, a run in the main thread takes it over
- * until its coroutine has ended. The first one cancels the coroutine, which may clean up;
- * if it ends cancelled, and by this cancel alone, the run returns -EINTR. So does one for which the
- * signal came too late to cancel anything. A second SIGINT ends the process, as
- * does one that comes while the run waits for its last tasks and threads.
+ * Ctrl-C: if SIGINT does what it does by default, a run in the main thread takes it over until its
+ * coroutine has ended. The first one cancels the coroutine, which may clean up; if it ends
+ * cancelled, and by this cancel alone, the run returns -EINTR. It also does if the signal came too
+ * late to cancel anything. A second SIGINT ends the process, as does one that comes while the run
+ * waits for its last tasks and threads.
  */
 #ifndef TUSK_RUN_H
 #define TUSK_RUN_H
@@ -32,14 +32,12 @@ struct tusk_run_options {
 };
 
 /*
- * Makes a loop, runs coro(arg) in it as a task until it ends, cancels the tasks
- * that are left and waits for them, reports their errors, waits up to 300 s for the
- * threads of the default executor, and closes the loop.
- * Returns what the coroutine returned. Errors of its own: -EINTR (see above), TUSK_LOOP_RUNNING
- * inside of a loop, -EINVAL, -ENOMEM, TUSK_SHADOW_STACK; -EDEADLK if the clock is
- * virtual and nothing is left that could wake anyone.
- * Call it outside of tasks. Each thread may have a run of its own.
- * Options: .clock, .debug, .stack_size, .poller, .schedule_seed.
+ * Makes a loop, runs coro(arg) in it as a task until it ends, cancels the tasks that are left and
+ * waits for them, reports their errors, waits up to 300 s for the threads of the default executor,
+ * and closes the loop. Returns what the coroutine returned. Errors of its own: -EINTR (see above),
+ * TUSK_LOOP_RUNNING inside of a loop, -EINVAL, -ENOMEM, TUSK_SHADOW_STACK; -EDEADLK if the clock is
+ * virtual and nothing is left that could wake anyone. Call it outside of tasks. Each thread may
+ * have a run of its own. Options: .clock, .debug, .stack_size, .poller, .schedule_seed.
  */
 TUSK_API int tusk_run(tusk_coro *coro, void *arg, const struct tusk_run_options *options);
 
@@ -60,22 +58,28 @@ struct tusk_runner_run_options {
     int tusk__end;
 };
 
-/* A new runner. NULL on an error (tusk_last_error()). Options as of tusk_run(); .stack_size is for each run. */
+/*
+ * A new runner. NULL on an error (tusk_last_error()). Options as of tusk_run(); .stack_size is for
+ * each run.
+ */
 TUSK_API tusk_runner *tusk_runner_create(const struct tusk_run_options *options);
 
 /*
- * Runs coro(arg) as a task until it ends; tasks that it leaves behind wait for the next
- * run. Returns what the coroutine returned, or errors as tusk_run(). Option: .context.
+ * Runs coro(arg) as a task until it ends; tasks that it leaves behind wait for the next run.
+ * Returns what the coroutine returned, or errors as tusk_run(). Option: .context.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_runner_run(tusk_runner *runner, tusk_coro *coro, void *arg,
                                              const struct tusk_runner_run_options *options);
 
-/* The runner's loop: to make futures before a run, or to set its handlers. Not to be closed. NULL for NULL. */
+/*
+ * The runner's loop: to make futures before a run, or to set its handlers. Not to be closed. NULL
+ * for NULL.
+ */
 TUSK_API tusk_loop *tusk_runner_get_loop(const tusk_runner *runner);
 
 /*
- * Ends what is left, as tusk_run() does, closes the loop and frees the runner.
- * Returns 0, or TUSK_LOOP_RUNNING inside of a loop, with nothing changed. Takes NULL.
+ * Ends what is left, as tusk_run() does, closes the loop and frees the runner. Returns 0, or
+ * TUSK_LOOP_RUNNING inside of a loop, with nothing changed. Takes NULL.
  */
 TUSK_API int tusk_runner_close(tusk_runner *runner);
 

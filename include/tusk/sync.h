@@ -1,6 +1,6 @@
 /*
- * Locks and what else tasks use to wait for each other: Lock, Event, Condition,
- * Semaphore, BoundedSemaphore, Barrier.
+ * Locks and what else tasks use to wait for each other: Lock, Event, Condition, Semaphore,
+ * BoundedSemaphore, Barrier.
  *
  *     static tusk_lock lock = TUSK_LOCK_INIT;
  *
@@ -13,17 +13,17 @@
  *         return pay(account);
  *     }
  *
- * They are plain structs, ready by an initializer, and most also when zeroed. They own
- * nothing: there is nothing to free. Do not move one while somebody waits. Their fields are tusk's.
+ * They are plain structs, ready by an initializer, and most also when zeroed. They own nothing:
+ * there is nothing to free. Do not move one while somebody waits. Their fields are tusk's.
  *
  * They are for tasks of one loop, in one thread. A task that waits is in the struct until it runs
- * again; a loop that is closed while tasks wait leaves the struct unusable, until it is
- * initialized again.
+ * again; a loop that is closed while tasks wait leaves the struct unusable, until it is initialized
+ * again.
  *
- * What suspends is for tasks only and returns TUSK_NOT_IN_TASK elsewhere, also when
- * it would not have to wait; TUSK_OTHER_LOOP if tasks of another loop are waiting; and
- * -ECANCELED if the task was cancelled while it waited: then it holds nothing
- * (but see tusk_condition_wait()). What does not suspend may also be called in callbacks.
+ * What suspends is for tasks only and returns TUSK_NOT_IN_TASK elsewhere, also when it would not
+ * have to wait; TUSK_OTHER_LOOP if tasks of another loop are waiting; and -ECANCELED if the task
+ * was cancelled while it waited: then it holds nothing (but see tusk_condition_wait()). What does
+ * not suspend may also be called in callbacks.
  */
 #ifndef TUSK_SYNC_H
 #define TUSK_SYNC_H
@@ -63,14 +63,14 @@ typedef struct tusk_lock {
     }
 
 /*
- * Waits until the lock is free and it is this task's turn, and takes it. Returns
- * 0 or an error. Suspends, unless it is free and nobody waits.
+ * Waits until the lock is free and it is this task's turn, and takes it. Returns 0 or an error.
+ * Suspends, unless it is free and nobody waits.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_lock_acquire(tusk_lock *lock);
 
 /*
- * Unlocks it and wakes the first who waits; any task may do that. Returns 0, or
- * TUSK_INVALID_STATE if it is not locked. Does not suspend.
+ * Unlocks it and wakes the first who waits; any task may do that. Returns 0, or TUSK_INVALID_STATE
+ * if it is not locked. Does not suspend.
  */
 TUSK_API int tusk_lock_release(tusk_lock *lock);
 
@@ -94,22 +94,22 @@ typedef struct tusk_event {
 TUSK_API TUSK_MUST_CHECK int tusk_event_wait(tusk_event *event);
 
 /*
- * Sets it: all who wait go on, in the order in which they came, also if it is cleared before
- * they run. Does not suspend.
+ * Sets it: all who wait go on, in the order in which they came, also if it is cleared before they
+ * run. Does not suspend.
  */
 TUSK_API void tusk_event_set(tusk_event *event);
 
 /* Who waits from now on waits for the next set. Does not suspend. */
 TUSK_API void tusk_event_clear(tusk_event *event);
 
-/* Does not suspend. */
+/* True if it is set. Does not suspend. */
 TUSK_API bool tusk_event_is_set(const tusk_event *event);
 
 /* ---- Condition ---- */
 
 /*
- * A condition: a lock, and a way to wait for a change of what the lock guards.
- * It has a lock of its own, as when zeroed, or shares one by TUSK_CONDITION_INIT_WITH(&lock).
+ * A condition: a lock, and a way to wait for a change of what the lock guards. It has a lock of its
+ * own, as when zeroed, or shares one by TUSK_CONDITION_INIT_WITH(&lock).
  */
 typedef struct tusk_condition {
     struct tusk__waiters waiters_;
@@ -127,16 +127,16 @@ typedef struct tusk_condition {
 /* 0: wait on; positive: true; negative: an error. Must not suspend. */
 typedef int tusk_predicate(void *arg);
 
-/* Those of its lock. */
+/* As tusk_lock_acquire(), tusk_lock_release() and tusk_lock_locked(), for its lock. */
 TUSK_API TUSK_MUST_CHECK int tusk_condition_acquire(tusk_condition *condition);
 TUSK_API int tusk_condition_release(tusk_condition *condition);
 TUSK_API bool tusk_condition_locked(const tusk_condition *condition);
 
 /*
- * Releases the lock, waits to be notified, and takes the lock again. On return this task
- * has the lock, also with -ECANCELED, however often it was cancelled meanwhile. It may return 0
- * although nothing has changed: look again. Returns 0 or an error; TUSK_INVALID_STATE
- * if the lock is not locked. Suspends.
+ * Releases the lock, waits to be notified, and takes the lock again. On return this task has the
+ * lock, also with -ECANCELED, however often it was cancelled meanwhile. It may return 0 although
+ * nothing has changed: look again. Returns 0 or an error; TUSK_INVALID_STATE if the lock is not
+ * locked. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_condition_wait(tusk_condition *condition);
 
@@ -170,16 +170,22 @@ typedef struct tusk_semaphore {
         TUSK__WAITERS_INIT, value                                                                            \
     }
 
-/* Waits for a permit and takes it. Returns 0 or an error. Suspends, unless there is one and nobody waits. */
+/*
+ * Waits for a permit and takes it. Returns 0 or an error. Suspends, unless there is one and nobody
+ * waits.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_semaphore_acquire(tusk_semaphore *semaphore);
 
 /*
- * Gives a permit back, or a new one. It is reserved for the first task that waits, so that
- * none can come before it. Returns 0 or -EINVAL. Does not suspend.
+ * Gives a permit back, or a new one. It is reserved for the first task that waits, so that none can
+ * come before it. Returns 0 or -EINVAL. Does not suspend.
  */
 TUSK_API int tusk_semaphore_release(tusk_semaphore *semaphore);
 
-/* True if an acquire would have to wait: there is no permit, or somebody is waiting. Does not suspend. */
+/*
+ * True if an acquire would have to wait: there is no permit, or somebody is waiting. Does not
+ * suspend.
+ */
 TUSK_API bool tusk_semaphore_locked(const tusk_semaphore *semaphore);
 
 /* A semaphore that never has more permits than at first. When zeroed it has none, ever. */
@@ -216,17 +222,17 @@ typedef struct tusk_barrier {
     }
 
 /*
- * Waits until all parties have come. Returns a number from 0 to parties - 1,
- * another one for each; -EINVAL; -ECANCELED, and the barrier waits for another party instead;
- * TUSK_BROKEN_BARRIER if it is broken, or is reset while this task waits. Who comes while the last
- * ones are still leaving waits until they have. Suspends; the last party does
- * not, unless others wait for the barrier's own lock.
+ * Waits until all parties have come. Returns a number from 0 to parties - 1, another one for each;
+ * -EINVAL; -ECANCELED, and the barrier waits for another party instead; TUSK_BROKEN_BARRIER if it
+ * is broken, or is reset while this task waits. Who comes while the last ones are still leaving
+ * waits until they have. Suspends; the last party does not, unless others wait for the barrier's
+ * own lock.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_wait(tusk_barrier *barrier);
 
 /*
- * Makes it as new: those who wait get TUSK_BROKEN_BARRIER. Returns 0 or
- * an error, with nothing changed. Suspends while others leave.
+ * Makes it as new: those who wait get TUSK_BROKEN_BARRIER. Returns 0 or an error, with nothing
+ * changed. Suspends while others leave.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_reset(tusk_barrier *barrier);
 
@@ -242,16 +248,16 @@ TUSK_API size_t tusk_barrier_parties(const tusk_barrier *barrier);
 /* How many wait for the others now; 0 while they leave. Does not suspend. */
 TUSK_API size_t tusk_barrier_n_waiting(const tusk_barrier *barrier);
 
-/* Does not suspend. */
+/* True if it is broken. Does not suspend. */
 TUSK_API bool tusk_barrier_broken(const tusk_barrier *barrier);
 
 /* ---- scopes ---- */
 
 #ifndef __cplusplus
 /*
- * asyncio's "async with", as a declaration: acquires, and releases on every way out of
- * the block (return, goto, break, its end). If the acquire fails, the function that it
- * stands in returns the code, as with tusk_try(). Not for functions that do not return int.
+ * asyncio's "async with", as a declaration: acquires, and releases on every way out of the block
+ * (return, goto, break, its end). If the acquire fails, the function that it stands in returns the
+ * code, as with tusk_try(). For functions that return int; one to a line.
  *
  *     tusk_lock_scope(&lock);
  */

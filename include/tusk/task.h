@@ -14,15 +14,14 @@
  *     ...
  *     rc = tusk_await(task);
  *
- * A coroutine is a plain C function, int coro(void *arg). It may suspend
- * anywhere, however deep in its calls: in tusk_await, tusk_sleep and whatever
- * else says that it suspends. While it is suspended, others run. It ends with 0, a positive
- * result, or a negative code.
+ * A coroutine is a plain C function, int coro(void *arg). It may suspend anywhere, however deep in
+ * its calls: in tusk_await, tusk_sleep and whatever else says that it suspends. While it is
+ * suspended, others run. It ends with 0, a positive result, or a negative code.
  *
- * A task is created ready and starts in the next iteration of the loop. The
- * loop keeps it until it is done, whether you keep a reference or not (see
- * tusk/future.h for who owns what). Its argument must live until it has ended:
- * on the creator's stack if the creator awaits it, else by tusk_copy().
+ * A task is created ready and starts in the next iteration of the loop. The loop keeps it until it
+ * is done, whether you keep a reference or not (see tusk/future.h for who owns what). Its argument
+ * must live until it has ended: on the creator's stack if the creator awaits it, else by
+ * tusk_copy().
  */
 #ifndef TUSK_TASK_H
 #define TUSK_TASK_H
@@ -61,20 +60,20 @@ struct tusk_gather_options {
 };
 
 /*
- * Makes a task that runs coro(arg) on the running loop, beginning in the next
- * iteration. One reference, yours. NULL on an error (tusk_last_error()):
- * TUSK_NO_RUNNING_LOOP, -EINVAL for a NULL coroutine or a stack size too small,
- * -ENOMEM. Does not suspend. Options: .name, .context, .stack_size, .eager_start.
+ * Makes a task that runs coro(arg) on the running loop, beginning in the next iteration. One
+ * reference, yours. NULL on an error (tusk_last_error()): TUSK_NO_RUNNING_LOOP, -EINVAL for a NULL
+ * coroutine or a stack size too small, -ENOMEM. Does not suspend. Options: .name, .context,
+ * .stack_size, .eager_start.
  */
 TUSK_API tusk_task *tusk_create_task(tusk_coro *coro, void *arg, const struct tusk_task_options *options);
 
-/* The same on a loop that may not run yet. */
+/* The same on a loop that may not run yet. -EINVAL for a NULL loop, TUSK_LOOP_CLOSED. */
 TUSK_API tusk_task *tusk_loop_create_task(tusk_loop *loop, tusk_coro *coro, void *arg,
                                           const struct tusk_task_options *options);
 
 /*
- * Makes a task whatever the loop's task factory is: what factories are made of. (asyncio.Task)
- * A future and errors as of tusk_create_task(). In C without options: NULL.
+ * Makes a task without asking the loop's task factory: factories call it. (asyncio.Task) Reference
+ * and errors are as of tusk_create_task(). options is a pointer in C too; NULL for none.
  */
 TUSK_API tusk_task *tusk_task_new(tusk_loop *loop, tusk_coro *coro, void *arg,
                                   const struct tusk_task_options *options);
@@ -84,8 +83,8 @@ typedef tusk_task *tusk_task_factory(tusk_loop *loop, tusk_coro *coro, void *arg
                                      const struct tusk_task_options *options);
 
 /*
- * Lets factory make all tasks of the loop from now on; NULL brings back the usual way. Returns
- * 0, -EINVAL for a NULL loop, TUSK_LOOP_CLOSED or -ENOMEM. Does not suspend.
+ * Lets factory make all tasks of the loop from now on; NULL brings back the usual way. Returns 0,
+ * -EINVAL for a NULL loop, TUSK_LOOP_CLOSED or -ENOMEM. Does not suspend.
  */
 TUSK_API int tusk_loop_set_task_factory(tusk_loop *loop, tusk_task_factory *factory);
 
@@ -105,25 +104,27 @@ TUSK_API tusk_task *tusk_ensure_future(tusk_coro *coro, void *arg, const struct 
  *     for (int i = 0; i < 3; i++)
  *         tusk_release(tusk_create_task(serve, tusk_copy(&clients[i])));
  *
- * The copy belongs to the task and is freed with the end of its coroutine.
- * Without memory the creation fails with -ENOMEM. Does not suspend. In C, the
- * size is left out: tusk_copy(pointer) copies what the pointer points to.
+ * The copy belongs to the task and is freed with the end of its coroutine. Without memory the
+ * creation fails with -ENOMEM. Does not suspend. In C, the size is left out: tusk_copy(pointer)
+ * copies what the pointer points to.
  */
 TUSK_API void *tusk_copy(const void *data, size_t size);
 
 /*
- * Suspends this task for delay seconds. 0 or less: lets the others run once. Infinite:
- * until it is cancelled. Returns 0, -ECANCELED, -EINVAL for NaN, or
- * TUSK_NOT_IN_TASK in a plain callback.
+ * Suspends this task for delay seconds. 0 or less: lets the others run once. Infinite: until it is
+ * cancelled. Returns 0, -ECANCELED, -EINVAL for NaN, or TUSK_NOT_IN_TASK in a plain callback.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_sleep(double delay);
 
-/* The task that is running, or NULL in a plain callback and outside of a loop. Does not suspend. Any thread. */
+/*
+ * The task that is running, or NULL in a plain callback and outside of a loop. Does not suspend.
+ * Any thread.
+ */
 TUSK_API tusk_task *tusk_current_task(void);
 
 /*
- * The tasks of the running loop that are not done, oldest first: up to
- * capacity of them go to ret_tasks, borrowed. Returns how many there are. Does not suspend.
+ * The tasks of the running loop that are not done, oldest first: up to capacity of them go to
+ * ret_tasks, borrowed. Returns how many there are. Does not suspend.
  */
 TUSK_API size_t tusk_all_tasks(tusk_task **ret_tasks, size_t capacity);
 
@@ -132,49 +133,57 @@ TUSK_API size_t tusk_all_tasks(tusk_task **ret_tasks, size_t capacity);
  *
  *     rc = tusk_await(tusk_gather(tasks, 3));
  *
- * Takes the reference of each. Its result is 0 once all have succeeded. The
- * first error of a child is its error, at once, while the others run on.
- * Cancelling it cancels the children; it is done when they have ended. A future
- * that is there twice (with a reference for each) counts once and has its result in both places.
- * NULL children, failed creations, count as children with that error.
- * NULL on an error (-ENOMEM: the references are taken all the same).
- * Options: .return_exceptions, .results. Does not suspend.
+ * Takes the reference of each. Its result is 0 once all have succeeded. The first error of a child
+ * is its error, at once, while the others run on. Cancelling it cancels the children; it is done
+ * when they have ended. A future that is there twice (with a reference for each) counts once and
+ * has its result in both places. NULL children, failed creations, count as children with that
+ * error. NULL on an error (-ENOMEM: the references are taken all the same). Options:
+ * .return_exceptions, .results. Does not suspend.
  */
 TUSK_API tusk_future *tusk_gather(tusk_future *const *futures, size_t count,
                                   const struct tusk_gather_options *options);
 
 /*
- * Asks a task to end: what it waits for returns -ECANCELED, now or at its next
- * suspension; a task that has not started never does. It is a request: the task may clean up, or go
- * on. True if it was not done. Option: .msg. Does not suspend.
+ * Asks a task to end: what it waits for returns -ECANCELED, now or at its next suspension; a task
+ * that has not started never does. It is a request: the task may clean up, or go on. True if it was
+ * not done. Option: .msg. Does not suspend.
  */
 TUSK_API bool tusk_task_cancel(tusk_task *task, const struct tusk_cancel_options *options);
 
-/* How often cancel was asked for, less tusk_task_uncancel(). TUSK_INVALID_STATE for a plain future. */
+/*
+ * How often a cancel was asked for, less the calls of tusk_task_uncancel(). TUSK_INVALID_STATE for
+ * a plain future. Does not suspend.
+ */
 TUSK_API int tusk_task_cancelling(const tusk_task *task);
 
 /*
- * Takes back one request to cancel, for code that caught it; returns how many
- * are left. At 0, a cancel that has not been delivered is not delivered.
+ * Takes back one request to cancel, for code that caught it; returns how many are left. At 0, a
+ * cancel that has not been delivered is not delivered. TUSK_INVALID_STATE for a plain future. Does
+ * not suspend.
  */
 TUSK_API int tusk_task_uncancel(tusk_task *task);
 
 /* The task's name; "" for a plain future or NULL. Valid until it is set or the task is gone. */
 TUSK_API const char *tusk_task_get_name(tusk_task *task);
 
-/* Gives the task another name, copied. Returns 0, -EINVAL, -ENOMEM, or TUSK_INVALID_STATE for a plain future. */
+/*
+ * Gives the task another name, copied. Returns 0, -EINVAL, -ENOMEM, or TUSK_INVALID_STATE for a
+ * plain future.
+ */
 TUSK_API int tusk_task_set_name(tusk_task *task, const char *name);
 
 /* The task's coroutine, or NULL for a plain future. */
 TUSK_API tusk_coro *tusk_task_get_coro(const tusk_task *task);
 
-/* The task's context, with one reference that is yours. NULL for a plain future, or without memory. */
+/*
+ * The task's context, with one reference that is yours. NULL for a plain future, or without memory.
+ */
 TUSK_API tusk_context *tusk_task_get_context(tusk_task *task);
 
 /*
- * How many bytes of its stack have been in use at most, by this task or those
- * that had the stack before it: its high-water mark. 0 if it has no stack now.
- * A look into memory: for tests and tuning, not for each request.
+ * How many bytes of its stack have been in use at most, by this task or those that had the stack
+ * before it: its high-water mark. 0 if it has no stack now. A look into memory: for tests and
+ * tuning, not for each request.
  */
 TUSK_API size_t tusk_task_stack_used(const tusk_task *task);
 

@@ -6,9 +6,9 @@
  *     tusk_try(tusk_timeout_enter(&timeout, 1.5));
  *     rc = tusk_timeout_exit(&timeout, fetch(&page));      // -ETIMEDOUT after 1.5 s
  *
- * When the time is over, the task that entered is cancelled. The exit, which
- * every enter needs, turns that cancel into -ETIMEDOUT, if the body let it through and
- * nobody else has asked for a cancel too. Scopes nest: each takes back its own cancel only.
+ * When the time is over, the task that entered is cancelled. The exit, which every enter needs,
+ * turns that cancel into -ETIMEDOUT, if the body let it through and nobody else has asked for a
+ * cancel too. Scopes nest: each takes back its own cancel only.
  */
 #ifndef TUSK_TIMEOUT_H
 #define TUSK_TIMEOUT_H
@@ -23,9 +23,9 @@ typedef struct tusk_timeout {
 } tusk_timeout;
 
 /*
- * Enters the scope, with delay seconds from now (infinite: no limit yet; 0 or less:
- * over at the first suspension). Returns 0, -EINVAL for NaN or NULL, or
- * TUSK_NOT_IN_TASK; then there is nothing to exit. Does not suspend, allocates nothing.
+ * Enters the scope, with delay seconds from now (infinite: no limit yet; 0 or less: over at the
+ * first suspension). Returns 0, -EINVAL for NaN or NULL, or TUSK_NOT_IN_TASK; then there is nothing
+ * to exit. Does not suspend, allocates nothing.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter(tusk_timeout *timeout, double delay);
 
@@ -33,9 +33,9 @@ TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter(tusk_timeout *timeout, double de
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter_at(tusk_timeout *timeout, double when);
 
 /*
- * Leaves the scope with what its body returned. Returns -ETIMEDOUT if the time
- * was over and rc is the -ECANCELED that came of it, and else rc.
- * TUSK_INVALID_STATE if the scope was not entered. Does not suspend.
+ * Leaves the scope with what its body returned. Returns -ETIMEDOUT if the time was over and rc is
+ * the -ECANCELED that came of it, and else rc. TUSK_INVALID_STATE if the scope was not entered.
+ * Does not suspend.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_exit(tusk_timeout *timeout, int rc);
 
@@ -43,8 +43,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_timeout_exit(tusk_timeout *timeout, int rc);
 TUSK_API double tusk_timeout_when(const tusk_timeout *timeout);
 
 /*
- * Another end for a scope that is active and not over. Returns 0, -EINVAL for
- * NaN, TUSK_INVALID_STATE. Does not suspend.
+ * Another end for a scope that is active and not over. Returns 0, -EINVAL for NaN,
+ * TUSK_INVALID_STATE. Does not suspend.
  */
 TUSK_API int tusk_timeout_reschedule(tusk_timeout *timeout, double when);
 

@@ -24,16 +24,19 @@ struct description {
 /* What tusk itself returns or what programs meet most has a sentence; the rest goes to strerror. */
 static const struct description descriptions[] = {
     {0, "0", "success"},
-    {TUSK_INVALID_STATE, "TUSK_INVALID_STATE", "the future is in the wrong state for this call"},
-    {TUSK_NO_RUNNING_LOOP, "TUSK_NO_RUNNING_LOOP", "no event loop is running in this thread"},
-    {TUSK_LOOP_RUNNING, "TUSK_LOOP_RUNNING", "an event loop is running already"},
+    {TUSK_INVALID_STATE, "TUSK_INVALID_STATE",
+     "wrong state for this call, such as done already or not done yet"},
+    {TUSK_NO_RUNNING_LOOP, "TUSK_NO_RUNNING_LOOP",
+     "no event loop is running in this thread; tusk_run starts one"},
+    {TUSK_LOOP_RUNNING, "TUSK_LOOP_RUNNING", "an event loop is running already; inside of it, await a task"},
     {TUSK_LOOP_CLOSED, "TUSK_LOOP_CLOSED", "the event loop is closed"},
     {TUSK_LOOP_STOPPED, "TUSK_LOOP_STOPPED", "the event loop was stopped before the future was done"},
     {TUSK_OTHER_LOOP, "TUSK_OTHER_LOOP", "the future belongs to another event loop"},
     {TUSK_AWAITED_ITSELF, "TUSK_AWAITED_ITSELF", "a task cannot await itself"},
     {TUSK_NOT_IN_TASK, "TUSK_NOT_IN_TASK",
      "only a task can wait; this is a plain callback or no task runs here"},
-    {TUSK_RELEASED, "TUSK_RELEASED", "the reference was handed on or released before"},
+    {TUSK_RELEASED, "TUSK_RELEASED",
+     "the reference was handed on or released before; tusk_retain makes another"},
     {TUSK_SHADOW_STACK, "TUSK_SHADOW_STACK",
      "shadow stacks (CET) are on, which tusk's stack switches cannot keep; start the program with "
      "GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK or build tusk with -DTUSK_CORO=ucontext"},

@@ -70,7 +70,7 @@ static void report(const struct tusk__stack *stack)
     add_text(&line, name != NULL ? name : "?", NAME_MAX_SHOWN);
     add_text(&line, "': its stack of ", SIZE_MAX);
     add_number(&line, tusk__stack_size(stack));
-    add_text(&line, " bytes is full; create it with a larger .stack_size, as ", SIZE_MAX);
+    add_text(&line, " bytes is full; create it with a larger .stack_size, such as ", SIZE_MAX);
     add_number(&line, 2 * tusk__stack_size(stack));
     add_text(&line, "\n", SIZE_MAX);
     written = write(STDERR_FILENO, line.text, line.length);

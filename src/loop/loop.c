@@ -105,6 +105,9 @@ tusk_loop *(tusk_new_event_loop)(const struct tusk_loop_options *options)
         return tusk__fail(-ENOMEM);
     rc = tusk__poller_open(&loop->poller, options ? options->poller : NULL);
     if (rc < 0) {
+        if (rc == -EINVAL)
+            tusk__thread_message_set(rc,
+                                     "no poller of this name; .poller and TUSK_POLLER take epoll or poll");
         tusk__free(loop);
         return tusk__fail(rc);
     }
@@ -252,7 +255,7 @@ static int jump(struct tusk_loop *loop, int64_t deadline)
     return 0;
 }
 
-/* Virtual time must not jump now: something goes on outside, or nothing but that which may come from there is left. */
+/* Virtual time must not jump: something goes on outside, or only what may come from there is left. */
 static bool stands_still(struct tusk_loop *loop, int64_t deadline)
 {
     return atomic_load(&loop->external) > 0 || (deadline == TUSK__NEVER && loop->listeners > 0) ||

@@ -66,7 +66,7 @@ struct tusk__letter {
  * tusk__alloc, which the loop frees at its end.
  */
 struct tusk__extension {
-    /* The loop closes. Queues and futures are still there; nothing more may be sent afterwards. Names the layer too. */
+    /* The loop closes. Queues and futures are still there; afterwards nothing may be sent. Names the layer too. */
     void (*close)(struct tusk_loop *loop, struct tusk__extension *extension);
     struct tusk__extension *next;
 };

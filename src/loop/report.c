@@ -2,6 +2,7 @@
  * The exception handler: where errors go that nobody can return to anyone.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "loop/loop.h"
 
@@ -20,7 +21,7 @@ void tusk_loop_default_exception_handler(tusk_loop *loop, const struct tusk_exce
         fprintf(stderr, ": task '%s'", context->task_name);
     if (context->error < 0)
         fprintf(stderr, ": %s (%s)", tusk_errorname(context->error), tusk_strerror(context->error));
-    if (context->error_message)
+    if (context->error_message && strcmp(context->error_message, tusk_strerror(context->error)) != 0)
         fprintf(stderr, ": %s", context->error_message);
     if (context->where)
         fprintf(stderr, "; made at %s", context->where);

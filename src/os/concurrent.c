@@ -434,8 +434,8 @@ static bool append(struct tusk_concurrent_future *future, struct callback *callb
     return pending;
 }
 
-int tusk_concurrent_future_add_done_callback(tusk_concurrent_future *future, tusk_concurrent_callback *callback,
-                                             void *arg)
+int tusk_concurrent_future_add_done_callback(tusk_concurrent_future *future,
+                                             tusk_concurrent_callback *callback, void *arg)
 {
     struct callback *new;
 

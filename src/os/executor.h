@@ -12,7 +12,10 @@
  */
 int tusk__executor_submit(struct tusk_thread_pool_executor *executor, struct tusk__job *job);
 
-/* Waits in this thread until the pool, which was shut down, has no threads any more; by the clock of tusk__clock_ns. */
+/*
+ * Waits in this thread until the pool, which was shut down, has no threads any more, or
+ * until tusk__clock_ns() is at the deadline: -ETIMEDOUT. INT64_MAX: no deadline.
+ */
 int tusk__executor_wait(struct tusk_thread_pool_executor *executor, int64_t deadline);
 
 struct tusk_thread_pool_executor *tusk__executor_retain(struct tusk_thread_pool_executor *executor);

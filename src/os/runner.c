@@ -33,8 +33,6 @@ struct tusk_runner {
     struct tusk__listener interrupt;
     /* The interrupt has cancelled the main task. */
     bool cancelled;
-    /* A run was stopped before its main task had ended; that one stays the loop's pinned task. */
-    bool stopped;
 };
 
 /* ---- interrupts ---- */
@@ -108,15 +106,15 @@ static int run(struct tusk_runner *runner, tusk_coro *coro, void *arg, struct tu
     runner->main = (tusk_loop_create_task)(runner->loop, coro, arg, &options);
     if (!runner->main)
         return tusk_last_error();
-    if (!runner->stopped)
-        tusk__task_pin(tusk__task_of(runner->main));
+    tusk__task_pin(tusk__task_of(runner->main));
     listens = listen_for_interrupts(runner);
     rc = tusk_loop_run_until_complete(runner->loop, tusk_retain(runner->main));
     if (listens)
         tusk__signal_unlisten(SIGINT, &runner->interrupt);
     if (was_interrupted(runner, rc))
         rc = -EINTR;
-    runner->stopped = runner->stopped || tusk__future_pending(runner->main);
+    if (tusk__future_pending(runner->main))
+        tusk__task_unpin(tusk__task_of(runner->main));
     tusk_release(runner->main);
     runner->main = NULL;
     return rc;

@@ -73,7 +73,8 @@ static bool has_disposition(int signum, void (*handler)(int signum))
 {
     struct sigaction action;
 
-    return sigaction(signum, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == handler;
+    return sigaction(signum, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+           action.sa_handler == handler;
 }
 
 /* The first use in a child of fork: what its parent had is not its own. */
@@ -152,7 +153,7 @@ struct handler {
     bool active;
 };
 
-/* Of a loop that has ever had a handler. One block, freed by the loop: letters may be on their way until it closes. */
+/* Of a loop that ever had a handler. One block, freed by the loop: letters may be on their way until it closes. */
 struct handlers {
     struct tusk__extension extension;
     struct handler of[NSIG];

@@ -50,8 +50,8 @@ static struct tusk__job *make_job(struct tusk_loop *loop, struct tusk_thread_poo
 }
 
 /* Takes the context: a cell. The arg is the job's only if this succeeds. */
-static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, tusk_coro *function,
-                          void *arg, bool owns_arg, uintptr_t context, const char *where)
+static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                          tusk_coro *function, void *arg, bool owns_arg, uintptr_t context, const char *where)
 {
     struct tusk__job *job = make_job(loop, &executor, function, arg, where);
     tusk_future *future;
@@ -92,8 +92,8 @@ static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_p
     return future;
 }
 
-tusk_future *(tusk_loop_run_in_executor)(tusk_loop *loop, tusk_thread_pool_executor *executor, tusk_coro *function,
-                                         void *arg, const char *where)
+tusk_future *(tusk_loop_run_in_executor)(tusk_loop *loop, tusk_thread_pool_executor *executor,
+                                         tusk_coro *function, void *arg, const char *where)
 {
     return start_with_copy(loop, executor, function, arg, 0, where);
 }
@@ -170,8 +170,8 @@ static int64_t deadline_of(double timeout)
  * The wait takes place in a thread of its own, as in asyncio: the loop goes on
  * meanwhile, and the time is real also where the loop's clock is not.
  */
-static tusk_future *start_farewell(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, double timeout,
-                                   pthread_t *ret_thread)
+static tusk_future *start_farewell(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                                   double timeout, pthread_t *ret_thread)
 {
     struct farewell farewell = {.deadline = deadline_of(timeout)};
     void *arg;
@@ -206,7 +206,8 @@ static int report_late_threads(struct tusk_loop *loop, double timeout)
     char message[128];
     struct tusk_exception_context context = {.message = message, .error = -ETIMEDOUT};
 
-    snprintf(message, sizeof message, "The threads of the default executor did not end within %g seconds", timeout);
+    snprintf(message, sizeof message, "The threads of the default executor did not end within %g seconds",
+             timeout);
     tusk__loop_report(loop, &context);
     return -ETIMEDOUT;
 }

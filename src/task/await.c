@@ -28,6 +28,16 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
 
 static const struct tusk__wait_kind kind = {.cancel = cancel, .describe = describe};
 
+static bool cancel_cut(struct tusk__wait *wait, struct tusk__text *text)
+{
+    (void)wait;
+    (void)text;
+    return false;
+}
+
+/* An await that was cut off: its task is in the ready queue and not among the future's callbacks. */
+static const struct tusk__wait_kind cut_kind = {.cancel = cancel_cut, .describe = describe};
+
 struct tusk_future *tusk__awaited(const struct tusk__wait *wait)
 {
     return wait && wait->kind == &kind ? future_of(wait) : NULL;
@@ -36,6 +46,7 @@ struct tusk_future *tusk__awaited(const struct tusk__wait *wait)
 void tusk__await_abandon(struct tusk__task *task)
 {
     tusk__future_remove(future_of(task->wait), &task->future.handle);
+    task->wait->kind = &cut_kind;
     tusk__wake(task);
 }
 
@@ -65,6 +76,7 @@ static int refuse(struct tusk__task *task, int code)
 static TUSK__NOINLINE int await_cut(struct tusk__task *task, struct await *await)
 {
     while (!task->must_cancel) {
+        await->wait.kind = &kind;
         tusk__future_append(await->future, &task->future.handle);
         tusk__park(task, &await->wait);
         if (!tusk__future_pending(await->future))

@@ -162,13 +162,15 @@ void tusk__future_destroy(struct tusk_future *future)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(future->loop);
 
+    /* An exception handler may give back the program's reference: it must not be the last. */
+    future->references++;
     if (future->kind == TUSK__TASK && tusk__future_pending(future))
         report(future, "Task was destroyed but it is pending!");
     else if (future->state == TUSK__FAILED)
         report(future, future->kind == TUSK__TASK ? "Task exception was never retrieved"
                                                   : "Future exception was never retrieved");
     else if (future->loop->debug)
-        report(future, "A reference was never released");
+        report(future, "A reference was never handed on (tusk_await or tusk_release it)");
     unlink_alive(tasks, future);
     clear(future);
     recycle(tasks, future);

@@ -88,7 +88,7 @@ int tusk_loop_run_until_complete(tusk_loop *loop, tusk_future *future)
 
 /* ---- the end of a program ---- */
 
-/* The last iterations of the gather in which asyncio waits for what it cancelled: who outlived his cancel gets as far. */
+/* The last iterations of the gather in which asyncio waits: who outlived his cancel gets as far. */
 enum { AFTER_CANCELLED = 2 };
 
 static void report_late_error(struct tusk_future *task)

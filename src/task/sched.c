@@ -173,8 +173,10 @@ void tusk__suspend(struct tusk__task *task)
 
 void tusk__cancel_wait(struct tusk__task *task, struct tusk__wait *wait)
 {
-    if (wait->kind->cancel(wait, task->cancel_text))
-        task->must_cancel = false;
+    /* Before, for it may come round a ring of awaits and be for this task after all. */
+    task->must_cancel = false;
+    if (!wait->kind->cancel(wait, task->cancel_text))
+        task->must_cancel = true;
 }
 
 int tusk__resumed_cancelled(struct tusk__task *task, int result)
@@ -250,14 +252,19 @@ static TUSK__NOINLINE int call_pinned(struct tusk__tasks *tasks)
     return tasks->pinned_coro(tasks->pinned_arg) + gap[0];
 }
 
-/* The other half, at home. The stack stays until tusk__tasks_unpin. */
+/* The other half, at home. The stack stays until tusk__tasks_unpin, unless the task outlived its run. */
 static void finish_pinned(struct tusk__tasks *tasks)
 {
     struct tusk__task *task = tasks->ended;
+    struct tusk__stack *stack = task->place.stack;
+    bool pinned = tasks->pinned == task;
 
     tasks->ended = NULL;
-    tasks->pinned_stack = task->place.stack;
+    if (pinned)
+        tasks->pinned_stack = stack;
     tusk__task_finish(task, tasks->ended_rc);
+    if (!pinned)
+        tusk__pool_put(&tasks->pool, stack);
 }
 
 void tusk__task_pin(struct tusk__task *task)
@@ -269,6 +276,15 @@ void tusk__task_pin(struct tusk__task *task)
     tasks->pinned_arg = task->arg;
     task->coro = run_pinned;
     task->arg = task;
+}
+
+void tusk__task_unpin(struct tusk__task *task)
+{
+    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
+
+    task->coro = tasks->pinned_coro;
+    task->arg = tasks->pinned_arg;
+    tasks->pinned = NULL;
 }
 
 void tusk__tasks_unpin(struct tusk__tasks *tasks)

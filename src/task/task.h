@@ -238,6 +238,9 @@ void tusk__task_finish_unstarted(struct tusk__task *task, int rc);
 /* Pins a task that has not started. One at a time. */
 void tusk__task_pin(struct tusk__task *task);
 
+/* The run of the pinned task has ended before it: it is a task like others from here on. */
+void tusk__task_unpin(struct tusk__task *task);
+
 /* Lets the stack of a pinned task go, when no task is left that could look at it. */
 void tusk__tasks_unpin(struct tusk__tasks *tasks);
 

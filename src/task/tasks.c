@@ -81,7 +81,7 @@ static void free_quarantine(struct tusk__tasks *tasks)
 
         tasks->quarantine = future->newer;
         /* Futures and tasks go with their slabs. */
-        if (future->kind == TUSK__GATHER)
+        if (future->kind == TUSK__GATHER || future->kind == TUSK__SHIELD)
             tusk__free(future);
     }
 }

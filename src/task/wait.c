@@ -137,7 +137,7 @@ static int wait_with(struct record *records, struct tusk__task *task, tusk_futur
     int rc;
 
     tusk__waiter_init(&waiting.waiter, task, &kind);
-    if (options->timeout != 0 && !isinf(options->timeout))
+    if (options->timeout != 0 && !(isinf(options->timeout) && options->timeout > 0))
         tusk__waiter_start_timer(&waiting.waiter, deadline(task->future.loop, options->timeout), 0);
     subscribe_all(&waiting, futures);
     used = waiting.left;

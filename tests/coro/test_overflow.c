@@ -25,7 +25,7 @@
 
 #define LINE_DEFAULT                                                                                         \
     "tusk: stack overflow in task 'soup': its stack of 229376 bytes is full; "                               \
-    "create it with a larger .stack_size, as 458752\n"
+    "create it with a larger .stack_size, such as 458752\n"
 
 #define USER_EXIT 42
 
@@ -292,7 +292,7 @@ static void test_the_size_is_that_of_the_stack(void **state)
     tusk__pool_close(&pool);
     snprintf(line, sizeof line,
              "tusk: stack overflow in task 'soup': its stack of %zu bytes is full; "
-             "create it with a larger .stack_size, as %zu\n",
+             "create it with a larger .stack_size, such as %zu\n",
              size, 2 * size);
     expect_end_by_fault(overflow_smallest, line);
 }

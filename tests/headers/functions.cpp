@@ -20,6 +20,18 @@ static int tasks(void *arg)
     return tusk_await(tusk_gather(children, 2, nullptr));
 }
 
+static int threads(void *arg)
+{
+    tusk_loop *loop = tusk_get_running_loop();
+    tusk_concurrent_future *future = tusk_run_coroutine_threadsafe(loop, work, arg);
+    tusk_concurrent_future_cancel(future);
+    tusk_concurrent_future_release(future);
+    tusk_try(tusk_await(tusk_run_in_executor(nullptr, work, arg, nullptr)));
+    tusk_try(tusk_loop_add_signal_handler(loop, 1, work, arg));
+    tusk_try(tusk_loop_remove_signal_handler(loop, 1));
+    return tusk_to_thread(work, arg, nullptr);
+}
+
 int main()
 {
     int number = 1;
@@ -28,5 +40,8 @@ int main()
     tusk_loop *loop = tusk_new_event_loop(nullptr);
     tusk_handle_cancel(tusk_loop_call_later(loop, 1, work, &number, nullptr));
     tusk_loop_close(loop);
+    tusk_runner *runner = tusk_runner_create(&options);
+    if (tusk_runner_run(runner, threads, &number, nullptr) < 0 || tusk_runner_close(runner) < 0)
+        return 1;
     return tusk_run(tasks, &number, &options) < 0;
 }

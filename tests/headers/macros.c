@@ -40,6 +40,33 @@ static int tasks(void *arg)
     return tusk_context_var_get(&request) == NULL ? 0 : tusk_raise(-EINVAL, "job %d", job);
 }
 
+static int threads(void *arg)
+{
+    tusk_thread_pool_executor *pool = tusk_thread_pool_executor_create(2);
+    tusk_future *futures[2];
+
+    futures[0] = tusk_run_in_executor(NULL, work, arg);
+    futures[1] = tusk_loop_run_in_executor(tusk_get_running_loop(), pool, work, arg);
+    tusk_try(tusk_await(tusk_gather(futures, 2)));
+    tusk_try(tusk_to_thread(work, arg));
+    tusk_try(tusk_to_thread(work, arg, .executor = pool));
+    tusk_thread_pool_executor_release(pool);
+    return 0;
+}
+
+static int runs(void)
+{
+    int number = 1;
+    tusk_runner *runner = tusk_runner_create();
+    tusk_runner *other = tusk_runner_create(.clock = TUSK_CLOCK_VIRTUAL, .debug = true);
+
+    if (tusk_runner_run(runner, threads, &number) < 0)
+        return 1;
+    if (tusk_runner_run(other, work, &number, .context = NULL) < 0)
+        return 1;
+    return tusk_runner_close(runner) < 0 || tusk_runner_close(other) < 0;
+}
+
 static int callbacks(tusk_loop *loop)
 {
     int value = 0;
@@ -73,7 +100,7 @@ int main(void)
         return 1;
     if (tusk_loop_close(plain) < 0 || tusk_loop_close(other) < 0)
         return 1;
-    if (tusk_run(tasks, NULL) < 0)
+    if (tusk_run(tasks, NULL) < 0 || runs() != 0)
         return 1;
     return tusk_run(tasks, NULL, .clock = TUSK_CLOCK_VIRTUAL, .stack_size = TUSK_STACK_DEFAULT) < 0;
 }

@@ -786,6 +786,66 @@ static void test_ring_of_three(void **state)
     assert_string_equal(stage_reports, "");
 }
 
+/* Who was cut out of the ring already is not cut out again. */
+static int cancel_ring_often(void *arg)
+{
+    int count = (int)(intptr_t)arg;
+    struct ring ring = {.count = count};
+    struct ring_place places[3];
+
+    for (int i = 0; i < count; i++) {
+        places[i] = (struct ring_place){&ring, i};
+        ring.tasks[i] = tusk_create_task(ring_member, &places[i]);
+    }
+    expect_int(tusk_sleep(1), 0);
+    for (int i = 0; i < 2 * count; i++)
+        expect(tusk_task_cancel(ring.tasks[i / 2]));
+    return tusk_await(tusk_gather(ring.tasks, (size_t)count, .return_exceptions = true));
+}
+
+static void test_ring_cancelled_often(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(cancel_ring_often, as_arg(2), false), 0);
+    assert_string_equal(stage_reports, "");
+    assert_int_equal(play_with(cancel_ring_often, as_arg(3), false), 0);
+    assert_string_equal(stage_reports, "");
+}
+
+/* A member with a cancel to come closes the ring by its await: the cancel goes round and comes back to it. */
+static int close_ring(void *arg)
+{
+    const struct ring_place *place = arg;
+
+    if (place->index == 0) {
+        expect_int(tusk_sleep(1), 0);
+        tusk_task_cancel(tusk_current_task());
+    }
+    return ring_member(arg);
+}
+
+static int cancel_closing_ring(void *arg)
+{
+    int count = (int)(intptr_t)arg;
+    struct ring ring = {.count = count};
+    struct ring_place places[3];
+
+    for (int i = 0; i < count; i++) {
+        places[i] = (struct ring_place){&ring, i};
+        ring.tasks[i] = tusk_create_task(close_ring, &places[i]);
+    }
+    return tusk_await(tusk_gather(ring.tasks, (size_t)count, .return_exceptions = true));
+}
+
+static void test_ring_closed_by_a_cancelled_task(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(cancel_closing_ring, as_arg(2), false), 0);
+    assert_string_equal(stage_reports, "");
+    assert_int_equal(play_with(cancel_closing_ring, as_arg(3), false), 0);
+    assert_string_equal(stage_reports, "");
+}
+
 /* A ring is cut at the end of a run too. */
 static int leave_ring(void *arg)
 {
@@ -1080,6 +1140,8 @@ int main(void)
         cmocka_unit_test(test_long_chain_at_the_end_of_a_run),
         cmocka_unit_test(test_ring_of_two),
         cmocka_unit_test(test_ring_of_three),
+        cmocka_unit_test(test_ring_cancelled_often),
+        cmocka_unit_test(test_ring_closed_by_a_cancelled_task),
         cmocka_unit_test(test_ring_at_the_end_of_a_run),
         cmocka_unit_test(test_ring_retracted),
         cmocka_unit_test(test_ring_through_gather),

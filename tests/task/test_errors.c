@@ -439,6 +439,48 @@ static void test_many_lost_errors(void **state)
     assert_non_null(strstr(stage_reports, "Task exception was never retrieved|Task-2|EIO|no milk\n"));
 }
 
+/* Less than no time, without end, is still no time. */
+static int wait_backwards(void *arg)
+{
+    tusk_future *future = tusk_create_future();
+
+    (void)arg;
+    expect_int(tusk_wait(&future, 1, .timeout = -1), 0);
+    expect_int(tusk_wait(&future, 1, .timeout = -INFINITY), 0);
+    tusk_release(future);
+    return 0;
+}
+
+static void test_wait_without_end_backwards(void **state)
+{
+    (void)state;
+    play_quietly(wait_backwards);
+}
+
+/* Only the task that entered a group can leave it. */
+static int exit_group(void *arg)
+{
+    expect_int(tusk_task_group_exit(arg, 0), TUSK_INVALID_STATE);
+    expect_text(tusk_message(), "the task group was entered by another task");
+    return 0;
+}
+
+static int enter_group(void *arg)
+{
+    tusk_task_group group;
+
+    (void)arg;
+    expect_int(tusk_task_group_enter(&group), 0);
+    tusk_task_group_create_task(&group, exit_group, &group);
+    return tusk_task_group_exit(&group, tusk_sleep(1));
+}
+
+static void test_group_of_another_task(void **state)
+{
+    (void)state;
+    play_quietly(enter_group);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_handler_may_keep_the_task),
         cmocka_unit_test(test_handler_cannot_suspend),
         cmocka_unit_test(test_many_lost_errors),
+        cmocka_unit_test(test_wait_without_end_backwards),
+        cmocka_unit_test(test_group_of_another_task),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

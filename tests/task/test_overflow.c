@@ -118,7 +118,7 @@ static void test_unnamed_task(void **state)
     skip_if_watched();
     check(unnamed,
           "tusk: stack overflow in task 'Task-3': its stack of 229376 bytes is full; create it with a "
-          "larger .stack_size, as 458752\n");
+          "larger .stack_size, such as 458752\n");
 }
 
 static void test_main_task(void **state)

@@ -150,7 +150,8 @@ static void test_references_left_are_named_with_their_place(void **state)
 
     (void)state;
     play_debug(leave_references);
-    assert_non_null(strstr(stage_reports, "A reference was never released|kept|"));
+    assert_non_null(
+        strstr(stage_reports, "A reference was never handed on (tusk_await or tusk_release it)|kept|"));
     LINE_OF_REPORT(place, future_line);
     assert_non_null(strstr(stage_reports, place));
     LINE_OF_REPORT(place, task_line);
@@ -176,7 +177,7 @@ static void test_a_tidy_program_hears_nothing(void **state)
     (void)state;
     play_debug(leave_nothing);
     /* A pending gather that was released, and whose children the end cancels, has an error nobody took. */
-    assert_null(strstr(stage_reports, "never released"));
+    assert_null(strstr(stage_reports, "never handed on"));
 }
 
 static int debug_lesson(void *arg)
@@ -528,6 +529,73 @@ static void test_copy_for_a_run(void **state)
     assert_int_equal(tusk__live(), live);
 }
 
+/* Also that of a main coroutine which never ends. */
+static int never_end(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        tusk_future *never = tusk_create_future();
+        int rc = tusk_await(tusk_retain(never));
+
+        tusk_release(never);
+        if (rc != -ECANCELED)
+            return rc;
+    }
+}
+
+static void test_copy_for_a_run_that_never_ends(void **state)
+{
+    size_t live = tusk__live();
+    int number = 12;
+
+    (void)state;
+    assert_int_equal(tusk_run(never_end, tusk_copy(&number), .clock = TUSK_CLOCK_VIRTUAL), -EDEADLK);
+    assert_int_equal(tusk__live(), live);
+}
+
+/* ---- the end of a loop ---- */
+
+static tusk_future *left;
+
+static int release_left(tusk_loop *loop, const struct tusk_exception_context *context, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    trace("%s", context->message);
+    tusk_release(left);
+    left = NULL;
+    return 0;
+}
+
+/* An exception handler gives a reference back while the loop closes: it is the program's to give. */
+static void test_handler_releases_at_the_end(void **state)
+{
+    size_t live = tusk__live();
+    tusk_loop *loop = tusk_new_event_loop(.clock = TUSK_CLOCK_VIRTUAL);
+
+    (void)state;
+    stage_clean();
+    tusk_loop_set_exception_handler(loop, release_left, NULL);
+    left = (tusk_loop_create_future)(loop, NULL);
+    assert_int_equal(tusk_future_set_exception(left, -EIO, "no milk"), 0);
+    assert_int_equal(tusk_loop_close(loop), 0);
+    assert_string_equal(stage_trace, "Future exception was never retrieved");
+    assert_int_equal(tusk__live(), live);
+}
+
+static int shield_a_task(void *arg)
+{
+    (void)arg;
+    return tusk_await(tusk_shield(tusk_create_task(return_seven, NULL)));
+}
+
+static void test_shield_in_debug_mode(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(shield_a_task, NULL, true), 7);
+    assert_string_equal(stage_reports, "");
+}
+
 /* It belongs to one task: another that is given the same pointer only borrows it. */
 static int borrowed(void *arg)
 {
@@ -594,6 +662,9 @@ int main(void)
         cmocka_unit_test(test_copies_for_nobody),
         cmocka_unit_test(test_nested_copies),
         cmocka_unit_test(test_copy_for_a_run),
+        cmocka_unit_test(test_copy_for_a_run_that_never_ends),
+        cmocka_unit_test(test_handler_releases_at_the_end),
+        cmocka_unit_test(test_shield_in_debug_mode),
         cmocka_unit_test(test_copy_belongs_to_the_first),
         cmocka_unit_test(test_copy_of_a_task_that_never_ran),
         cmocka_unit_test(test_copies_go_with_any_loop),
