@@ -31,7 +31,7 @@ struct tusk_wait_options {
 
 /*
  * Waits until all futures, or the first one, are done, or the time is over. Returns how many are
- * done. Never cancels any, and takes no references. Suspends, unless that many are done already.
+ * done. Never cancels any, and takes no references. Always suspends, for an iteration at least.
  * -EINVAL for no futures, a NULL among them, or NaN; -ECANCELED; -ENOMEM; TUSK_NOT_IN_TASK;
  * TUSK_OTHER_LOOP. Options: .return_when, .timeout, .done.
  */

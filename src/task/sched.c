@@ -60,7 +60,7 @@ TUSK__ALWAYS_INLINE void prefetch(const struct tusk__handle *next)
         return;
     __builtin_prefetch(container_of(next, struct tusk__task, future.handle)->place.sp);
     __builtin_prefetch(next->next);
-    __builtin_prefetch((const char *)next->next + 64);
+    __builtin_prefetch((const void *)((uintptr_t)next->next + 64));
 }
 
 /* The same at first sight: NULL if it takes a second look. */

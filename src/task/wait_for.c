@@ -95,14 +95,26 @@ int tusk_wait_for(tusk_future *future, double timeout)
     return tusk_timeout_exit(&scope, tusk_await(future));
 }
 
-int tusk_wait_for_coro(tusk_coro *coro, void *arg, double timeout)
+static int run_with_time(tusk_coro *coro, void *arg, double timeout)
 {
     tusk_timeout scope;
 
-    if (!coro)
-        return -EINVAL;
-    if (timeout <= 0)
-        return tusk_wait_for(tusk_create_task(coro, arg), timeout);
     tusk_try(tusk_timeout_enter(&scope, timeout));
     return tusk_timeout_exit(&scope, coro(arg));
+}
+
+int tusk_wait_for_coro(tusk_coro *coro, void *arg, double timeout)
+{
+    bool owns_arg;
+    int rc;
+
+    if (timeout <= 0)
+        return tusk_wait_for(tusk_create_task(coro, arg), timeout);
+    if (tusk__copies_wait() && tusk__copy_failed(arg))
+        return -ENOMEM;
+    owns_arg = tusk__copies_wait() && tusk__copy_claim(arg);
+    rc = coro ? run_with_time(coro, arg, timeout) : -EINVAL;
+    if (owns_arg)
+        tusk__copy_free(arg);
+    return rc;
 }
