@@ -35,7 +35,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_task_group_enter(tusk_task_group *group);
 
 /*
  * Makes a task in the group: by its body, or by its children until the last has ended. The handle
- * is borrowed: it is valid until the task is done, or longer with tusk_retain(). NULL on an error
+ * is borrowed: it is valid until the task is done (of one that was eager and is done already: until
+ * the exit), or longer with tusk_retain(). NULL on an error
  * (tusk_last_error()): TUSK_INVALID_STATE if the group was not entered, is aborting or has ended;
  * else as tusk_create_task(), with its options. A creation that fails aborts nothing: check it, or
  * await what it returned. Does not suspend.

@@ -32,14 +32,14 @@
 
 TUSK_BEGIN_DECLS
 
-struct tusk__waiter;
+struct tusk__sync_waiter;
 
 /* Who waits for something, first come first. All of it is tusk's. */
 struct tusk__waiters {
-    struct tusk__waiter *first;
-    struct tusk__waiter *last;
+    struct tusk__sync_waiter *first;
+    struct tusk__sync_waiter *last;
     /* The first that has been neither woken nor cancelled. */
-    struct tusk__waiter *waiting;
+    struct tusk__sync_waiter *waiting;
     /* How many have not been cancelled. */
     size_t live;
 };

@@ -33,7 +33,7 @@ static TUSK__COLD int refuse(const char *message)
 TUSK__ALWAYS_INLINE int wait_here(tusk_condition *condition, struct tusk__task *task, const char *what)
 {
     tusk_lock *lock = tusk__condition_lock(condition);
-    struct tusk__waiter waiter;
+    struct tusk__sync_waiter waiter;
     int rc;
 
     if (unlikely(!lock->locked_))

@@ -5,7 +5,7 @@
 
 static TUSK__NOINLINE int wait_slowly(tusk_event *event, struct tusk__task *task)
 {
-    struct tusk__waiter waiter;
+    struct tusk__sync_waiter waiter;
 
     return tusk__waiters_wait(&event->waiters_, task, &waiter, "an event");
 }

@@ -6,7 +6,7 @@
 
 TUSK__NOINLINE int tusk__lock_acquire_slowly(tusk_lock *lock, struct tusk__task *task)
 {
-    struct tusk__waiter waiter;
+    struct tusk__sync_waiter waiter;
     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
 
     if (likely(rc == 0)) {

@@ -73,7 +73,7 @@ static TUSK__NOINLINE int transfer_slowly(tusk_queue *queue, struct tusk__task *
     const char *what = side == PUT ? "a queue to have room" : "a queue to have an item";
 
     while (is_blocked(queue, side)) {
-        struct tusk__waiter waiter;
+        struct tusk__sync_waiter waiter;
         int rc;
 
         if (unlikely(queue->shut_down_))
@@ -114,7 +114,7 @@ int tusk_queue_get(tusk_queue *queue, void *ret_item)
 
 static TUSK__NOINLINE int join_slowly(tusk_queue *queue, struct tusk__task *task)
 {
-    struct tusk__waiter waiter;
+    struct tusk__sync_waiter waiter;
 
     return tusk__waiters_wait(&queue->joiners_, task, &waiter, "a queue to be done");
 }

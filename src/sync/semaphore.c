@@ -28,7 +28,7 @@ static TUSK__COLD int refuse(void)
 
 static TUSK__NOINLINE int acquire_slowly(tusk_semaphore *semaphore, struct tusk__task *task)
 {
-    struct tusk__waiter waiter;
+    struct tusk__sync_waiter waiter;
     int rc;
 
     if (unlikely(semaphore->value_ < 0))

@@ -5,20 +5,20 @@
 
 #include <stdio.h>
 
-static struct tusk__waiter *waiter_of(const struct tusk__wait *wait)
+static struct tusk__sync_waiter *waiter_of(const struct tusk__wait *wait)
 {
-    return container_of(wait, struct tusk__waiter, wait);
+    return container_of(wait, struct tusk__sync_waiter, wait);
 }
 
 static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
 {
-    struct tusk__waiter *waiter = waiter_of(wait);
+    struct tusk__sync_waiter *waiter = waiter_of(wait);
 
     if (waiter->state != TUSK__WAITING)
         return false;
     tusk__text_put(&waiter->task->future.text, tusk__text_retain(text));
     waiter->waiters->live--;
-    tusk__waiter_end(waiter, TUSK__WAIT_CANCELLED);
+    tusk__sync_waiter_end(waiter, TUSK__WAIT_CANCELLED);
     return true;
 }
 
@@ -27,7 +27,7 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
     snprintf(text, size, "%s", waiter_of(wait)->what);
 }
 
-const struct tusk__wait_kind tusk__waiter_kind = {.cancel = cancel, .describe = describe};
+const struct tusk__wait_kind tusk__sync_waiter_kind = {.cancel = cancel, .describe = describe};
 
 int tusk__waiters_refuse_place(void)
 {

@@ -2,7 +2,7 @@
  * Tasks that wait for one thing, first come first: what asyncio's locks and
  * queues do with a deque of futures.
  *
- *     struct tusk__waiter waiter;
+ *     struct tusk__sync_waiter waiter;
  *     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
  *
  * A waiter's record lies on its stack and is in the list from the call until the task runs
@@ -31,20 +31,20 @@
 
 #include "task/task.h"
 
-enum tusk__waiter_state { TUSK__WAITING, TUSK__WOKEN, TUSK__WAIT_CANCELLED };
+enum tusk__sync_waiter_state { TUSK__WAITING, TUSK__WOKEN, TUSK__WAIT_CANCELLED };
 
-struct tusk__waiter {
+struct tusk__sync_waiter {
     struct tusk__wait wait;
-    struct tusk__waiter *next;
-    struct tusk__waiter *previous;
+    struct tusk__sync_waiter *next;
+    struct tusk__sync_waiter *previous;
     struct tusk__waiters *waiters;
     struct tusk__task *task;
     /* For reports: "a lock". */
     const char *what;
-    enum tusk__waiter_state state;
+    enum tusk__sync_waiter_state state;
 };
 
-extern const struct tusk__wait_kind tusk__waiter_kind;
+extern const struct tusk__wait_kind tusk__sync_waiter_kind;
 
 /* True if somebody waits, or has been woken and will run. */
 static inline bool tusk__waiters_any(const struct tusk__waiters *waiters)
@@ -52,7 +52,7 @@ static inline bool tusk__waiters_any(const struct tusk__waiters *waiters)
     return waiters->live > 0;
 }
 
-static inline void tusk__waiters_append(struct tusk__waiters *waiters, struct tusk__waiter *waiter)
+static inline void tusk__waiters_append(struct tusk__waiters *waiters, struct tusk__sync_waiter *waiter)
 {
     waiter->next = NULL;
     waiter->previous = waiters->last;
@@ -66,7 +66,7 @@ static inline void tusk__waiters_append(struct tusk__waiters *waiters, struct tu
     waiters->live++;
 }
 
-static inline void tusk__waiters_remove(struct tusk__waiters *waiters, struct tusk__waiter *waiter)
+static inline void tusk__waiters_remove(struct tusk__waiters *waiters, struct tusk__sync_waiter *waiter)
 {
     if (waiter->previous)
         waiter->previous->next = waiter->next;
@@ -81,7 +81,7 @@ static inline void tusk__waiters_remove(struct tusk__waiters *waiters, struct tu
 }
 
 /* Ends the waiting of one that is WAITING, and makes its task ready. */
-static inline void tusk__waiter_end(struct tusk__waiter *waiter, enum tusk__waiter_state state)
+static inline void tusk__sync_waiter_end(struct tusk__sync_waiter *waiter, enum tusk__sync_waiter_state state)
 {
     struct tusk__waiters *waiters = waiter->waiters;
 
@@ -96,7 +96,7 @@ static inline bool tusk__waiters_wake_next(struct tusk__waiters *waiters)
 {
     if (!waiters->waiting)
         return false;
-    tusk__waiter_end(waiters->waiting, TUSK__WOKEN);
+    tusk__sync_waiter_end(waiters->waiting, TUSK__WOKEN);
     return true;
 }
 
@@ -129,9 +129,9 @@ int tusk__waiters_refuse_loop(void);
  * TUSK_OTHER_LOOP; waiter->state says afterwards whether it had been woken.
  */
 TUSK__ALWAYS_INLINE int tusk__waiters_wait(struct tusk__waiters *waiters, struct tusk__task *task,
-                                           struct tusk__waiter *waiter, const char *what)
+                                           struct tusk__sync_waiter *waiter, const char *what)
 {
-    waiter->wait.kind = &tusk__waiter_kind;
+    waiter->wait.kind = &tusk__sync_waiter_kind;
     waiter->waiters = waiters;
     waiter->task = task;
     waiter->what = what;

@@ -34,6 +34,8 @@ struct group {
     struct child *failed;
     struct child *failed_last;
     size_t failures;
+    /* Children that had ended when they were made, and well: kept for whoever holds their handles. */
+    struct child *kept;
     /* The exit waits for the children with it, or NULL. */
     struct tusk__waiter *waiter;
     bool entered;
@@ -186,13 +188,27 @@ static int check_creation(const struct group *group)
     return 0;
 }
 
+/*
+ * An eager child that has ended already. Its handle goes to whoever made it, who cannot know: so it
+ * stays valid until the exit, as that of one that failed does anyway.
+ */
+static void adopt_done(struct group *group, struct child *child)
+{
+    if (child->future->state == TUSK__FAILED) {
+        child_done(child);
+        return;
+    }
+    child->next = group->kept;
+    group->kept = child;
+}
+
 /* The record of a child that was made with it; it may have ended already, if it was eager. */
 static void adopt(struct group *group, struct child *child, struct tusk_future *task)
 {
     child->future = task;
     child->handle.run = run_child_done;
     if (!tusk__future_pending(task)) {
-        child_done(child);
+        adopt_done(group, child);
         return;
     }
     link_child(group, child);
@@ -324,6 +340,17 @@ static int finish(struct group *group, int rc, struct tusk__text *body_error, st
     return rc < 0 ? 0 : rc;
 }
 
+static void drop_kept(struct group *group)
+{
+    struct child *next;
+
+    for (struct child *child = group->kept; child; child = next) {
+        next = child->next;
+        tusk__future_release(child->future);
+        child_free(child);
+    }
+}
+
 int tusk_task_group_exit(tusk_task_group *group, int rc)
 {
     struct group *self = group_of(group);
@@ -344,6 +371,7 @@ int tusk_task_group_exit(tusk_task_group *group, int rc)
         abort_children(self);
     wait_for_children(self, &propagated);
     rc = finish(self, rc, body_error, &propagated);
+    drop_kept(self);
     if (rc == -ECANCELED)
         tusk__text_release(body_error);
     tusk__text_release(propagated.text);

@@ -34,8 +34,7 @@ int run_ops(struct actor *actor, const struct op *ops)
     return 0;
 }
 
-/* The end of a block: its value is that of a return inside of it. */
-static int leave(struct actor *actor, int rc)
+int leave_block(struct actor *actor, int rc)
 {
     actor->outcome[0] = '\0';
     return rc == 0 && actor->returned ? actor->value : rc;
@@ -43,7 +42,7 @@ static int leave(struct actor *actor, int rc)
 
 int run_block(struct actor *actor, const struct op *op)
 {
-    return leave(actor, run_ops(actor, op->body));
+    return leave_block(actor, run_ops(actor, op->body));
 }
 
 int run_try(struct actor *actor, const struct op *op)
@@ -52,25 +51,25 @@ int run_try(struct actor *actor, const struct op *op)
 
     if (rc < 0)
         rc = run_ops(actor, op->handler);
-    return leave(actor, rc);
+    return leave_block(actor, rc);
 }
 
 /* As in Python: an error or a return of the handler takes the place of what was before. */
 int run_finally(struct actor *actor, const struct op *op)
 {
     int rc = run_ops(actor, op->body);
-    char message[OUTCOME] = "";
+    tusk_exception *error = rc < 0 ? tusk_exception_retain(tusk_exception_last()) : NULL;
     bool returned = actor->returned;
     int value = actor->value;
     int last;
 
-    if (rc < 0 && tusk_message())
-        snprintf(message, sizeof message, "%s", tusk_message());
     actor->returned = false;
     last = run_ops(actor, op->handler);
-    if (last < 0 || actor->returned)
-        return leave(actor, last);
-    actor->returned = returned;
-    actor->value = value;
-    return leave(actor, rc < 0 ? raise_error(rc, *message ? message : NULL) : rc);
+    if (last == 0 && !actor->returned) {
+        actor->returned = returned;
+        actor->value = value;
+        last = rc < 0 ? raise_again(rc, error) : rc;
+    }
+    tusk_exception_release(error);
+    return leave_block(actor, last);
 }

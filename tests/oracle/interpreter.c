@@ -55,7 +55,7 @@ static void trace_end(struct actor *actor, int rc)
     char text[OUTCOME];
 
     if (rc < 0)
-        write_error(text, sizeof text, rc, tusk_message());
+        write_exception(text, sizeof text, rc, tusk_exception_last());
     else
         snprintf(text, sizeof text, "= %d", rc);
     trace_place(actor->runner);
@@ -68,6 +68,7 @@ static int run_task(void *arg)
     int rc;
 
     actor->task = tusk_current_task();
+    actor->runner->kept[actor->number] = tusk_retain(actor->task);
     trace_place(actor->runner);
     fprintf(actor->runner->out, "%s start %d %d\n", actor->label,
             (int)(intptr_t)tusk_context_var_get(&variables[0]),
@@ -79,18 +80,34 @@ static int run_task(void *arg)
     return rc;
 }
 
-tusk_task *runner_spawn(struct runner *runner, int number, bool eager, tusk_context *context)
+/* One reference to the task: it is ours, or the group's. */
+static tusk_task *make_task(struct actor *actor, bool eager, tusk_context *context, tusk_task_group *group)
 {
-    struct actor *actor;
     tusk_task *task;
 
-    if ((size_t)number >= runner->program->task_count || runner->claimed[number])
+    if (!group)
+        return tusk_loop_create_task(actor->runner->loop, run_task, actor, .eager_start = eager,
+                                     .context = context);
+    task = tusk_task_group_create_task(group, run_task, actor, .eager_start = eager);
+    if (!task)
         return NULL;
+    return tusk_retain(eager ? actor->runner->kept[actor->number] : task);
+}
+
+int runner_spawn(struct runner *runner, int number, bool eager, tusk_context *context, tusk_task_group *group)
+{
+    struct actor *actor;
+
+    if ((size_t)number >= runner->program->task_count || runner->claimed[number])
+        return 0;
     runner->claimed[number] = true;
     actor = actor_new(runner, 't', number, runner->program->tasks[number]);
-    task = tusk_loop_create_task(runner->loop, run_task, actor, .eager_start = eager, .context = context);
-    runner->tasks[number] = task;
-    return task;
+    actor->number = number;
+    runner->tasks[number] = make_task(actor, eager, context, group);
+    if (runner->tasks[number])
+        return 1;
+    runner->claimed[number] = false;
+    return raise_error(tusk_last_error(), NULL);
 }
 
 /* ---- callbacks ---- */
@@ -140,6 +157,8 @@ static void open_runner(struct runner *runner)
         exit(2);
     }
     tusk_loop_set_exception_handler(runner->loop, on_report, runner);
+    runner->things = arena_get(sizeof *runner->things);
+    things_open(runner->things);
     runner->callbacks = arena_get(sizeof(struct callback) * SLOTS);
     for (int i = 0; i < SLOTS; i++) {
         runner->futures[i] = tusk_loop_create_future(runner->loop);
@@ -152,11 +171,13 @@ static void close_runner(struct runner *runner)
     for (int i = 0; i < SLOTS; i++) {
         tusk_release(runner->futures[i]);
         tusk_release(runner->tasks[i]);
+        tusk_release(runner->kept[i]);
         tusk_context_release(runner->contexts[i]);
     }
     for (struct gathered *at = runner->gathered; at; at = at->next)
         tusk_release(at->gather);
     tusk_loop_close(runner->loop);
+    things_close(runner->things);
 }
 
 static void run_until_stuck(struct runner *runner)
@@ -180,6 +201,7 @@ static void cancel_pending(struct runner *runner)
 {
     trace_place(runner);
     fprintf(runner->out, "stuck %d\n", count_pending(runner));
+    things_release_all(runner->things);
     for (int i = 0; i < SLOTS; i++)
         tusk_task_cancel(runner->tasks[i]);
 }
@@ -206,7 +228,7 @@ static void run_program(const struct program *program, FILE *out)
 
     fprintf(out, "program %ld\n", program->seed);
     open_runner(&runner);
-    runner_spawn(&runner, 0, false, NULL);
+    runner_spawn(&runner, 0, false, NULL, NULL);
     run_until_stuck(&runner);
     for (int round = 0; round < ROUNDS && count_pending(&runner) > 0; round++) {
         cancel_pending(&runner);

@@ -13,6 +13,8 @@ import asyncio
 import collections.abc
 import contextvars
 
+import ops_sync
+import ops_wait
 from clock import Loop
 from language import ERRORS, SLOTS, SUSPENDING, SYNCHRONOUS
 
@@ -21,6 +23,8 @@ ROUNDS = 50
 
 # What a program can raise. KeyboardInterrupt is the user's.
 CATCHABLE = (Exception, asyncio.CancelledError)
+
+QUEUE_ERRORS = {"QueueEmpty": "empty", "QueueFull": "full", "QueueShutDown": "shutdown"}
 
 VARIABLES = [contextvars.ContextVar(f"v{number}", default=0) for number in range(SLOTS)]
 
@@ -64,9 +68,13 @@ def error_name(error):
         return "timeout"
     if isinstance(error, ValueError):
         return "invalid"
-    if isinstance(error, RuntimeError) and "await on itself" in str(error):
-        return "itself"
-    return f"{type(error).__name__}({error})"
+    if isinstance(error, asyncio.BrokenBarrierError):
+        return "broken"
+    if isinstance(error, RuntimeError):
+        return "itself" if "await on itself" in str(error) else "state"
+    if isinstance(error, ExceptionGroup):
+        return "group"
+    return QUEUE_ERRORS.get(type(error).__name__) or f"{type(error).__name__}({error})"
 
 
 def error_text(error):
@@ -74,7 +82,14 @@ def error_text(error):
         return f"! E{error.number} {error.message or '-'}"
     if isinstance(error, asyncio.CancelledError):
         return f"! cancelled {cancel_message(error) or '-'}"
+    if isinstance(error, ExceptionGroup):
+        return f"! group[{'|'.join(error_text(child)[2:] for child in error.exceptions)}]"
     return f"! {error_name(error)}"
+
+
+def outer_text(error):
+    """Without the errors in a group: outside of tasks, tusk knows of an error only its message."""
+    return "! group" if isinstance(error, ExceptionGroup) else error_text(error)
 
 
 def element_text(value):
@@ -146,6 +161,9 @@ class Runner:
         self.claimed = set()
         self.handles = {}
         self.contexts = {}
+        self.scopes = {}
+        self.things = ops_sync.Things()
+        self.counter = 0
         # What settle() has to put right.
         self.messages = {}
         self.self_awaiters = []
@@ -182,19 +200,38 @@ class Runner:
 
     def report(self, loop, context):
         if context["message"].startswith("Exception in callback"):
-            self.write(f"report {error_text(context['exception'])}")
+            self.write(f"report {outer_text(context['exception'])}")
 
     # --- things ---
 
-    def spawn(self, number, eager=False, context=None):
+    def spawn(self, number, eager=False, context=None, group=None):
         label = f"t{number}"
         if label in self.claimed or number >= len(self.program.tasks):
             return None
         self.claimed.add(label)
         body = Body(self, run_task(self, label, self.program.tasks[number]))
-        task = asyncio.Task(body, loop=self.loop, eager_start=eager, context=context)
+        try:
+            task = self.make_task(body, eager, context, group)
+        except RuntimeError:
+            self.claimed.remove(label)
+            raise
         self.slots[label] = task
         return task
+
+    def make_task(self, body, eager, context, group):
+        if group is None:
+            return asyncio.Task(body, loop=self.loop, eager_start=eager, context=context)
+
+        def factory(loop, coroutine, **options):
+            # It is for this task, and not for those that this one makes in its first step.
+            loop.set_task_factory(None)
+            return asyncio.Task(coroutine, loop=loop, eager_start=eager, **options)
+
+        self.loop.set_task_factory(factory)
+        try:
+            return group.create_task(body)
+        finally:
+            self.loop.set_task_factory(None)
 
     def make_callback(self, number):
         """The function that stands for a callback. With a future it is a done callback."""
@@ -219,6 +256,7 @@ class Runner:
         rounds = 0
         while self.pending() and rounds < ROUNDS:
             self.write(f"stuck {len(self.pending())}")
+            self.things.release_all()
             for task in self.pending():
                 task.cancel()
             self.loop.run_until_stuck()
@@ -250,6 +288,9 @@ class Actor:
     def write(self, op, outcome):
         cancelling = self.task.cancelling() if self.task else "-"
         self.runner.write(f"{self.label}.{op.index} {op.name} {outcome} {cancelling}")
+
+    def run_ops(self, ops):
+        return run_ops(self, ops)
 
     def slot(self, op, position=0):
         self.runner.settle()
@@ -455,7 +496,8 @@ async def op_try(actor, op):
 
 
 def by_prefix(words):
-    return {word: globals()["op_" + word] for word in words}
+    functions = vars(ops_wait) | vars(ops_sync) | globals()
+    return {word: functions["op_" + word] for word in words}
 
 
 SYNCHRONOUS_OPS = by_prefix(SYNCHRONOUS)
@@ -467,7 +509,7 @@ def run_synchronous(actor, ops):
         try:
             value = SYNCHRONOUS_OPS[op.name](actor, op)
         except CATCHABLE as error:
-            actor.write(op, error_text(error))
+            actor.write(op, outer_text(error))
             if not catches(op, error):
                 raise
             continue

@@ -12,43 +12,91 @@ import re
 SYNCHRONOUS = {
     "add_done_callback": "F c x?",
     "all_tasks": "",
+    "barrier_waiting": "r",
+    "bounded_locked": "b",
+    "bounded_release": "b",
     "call_at": "h n c",
     "call_later": "h n c",
     "call_soon": "h c x?",
     "cancel": "F m?",
     "cancel_handle": "h",
+    "condition_count": "d",
+    "condition_notify": "d n",
+    "condition_notify_all": "d",
+    "condition_release": "d",
     "copy_context": "x",
+    "event_clear": "e",
+    "event_set": "e",
     "exception": "F",
+    "expired": "s",
     "gather": "g errors F*",
     "get": "v",
+    "group_spawn": "k t eager",
+    "lock_locked": "l",
+    "lock_release": "l",
     "new_future": "f",
+    "queue_get_nowait": "q",
+    "queue_put_nowait": "q n",
+    "queue_shutdown": "q immediate",
+    "queue_size": "q",
+    "queue_task_done": "q",
     "raise": "E m?",
     "remove_done_callback": "F c",
+    "reschedule": "s n?",
     "reset": "v",
     "result": "F",
     "return": "n",
+    "semaphore_locked": "p",
+    "semaphore_release": "p",
     "set": "v n",
     "set_exception": "f E m?",
     "set_result": "f n",
+    "shield": "g F",
     "spawn": "t eager x?",
     "state": "F",
     "uncancel": "t",
+    "when": "s",
 }
 
 # What only tasks can do.
 SUSPENDING = {
+    "as_completed": "n? F*",
     "await": "F",
     "await_self": "",
+    "barrier_abort": "r",
+    "barrier_reset": "r",
+    "barrier_wait": "r",
     "block": "",
+    "bounded_acquire": "b",
+    "condition_acquire": "d",
+    "condition_scope": "d",
+    "condition_wait": "d",
+    "condition_wait_for": "d n",
+    "event_wait": "e",
     "finally": "",
+    "group": "k",
+    "lock_acquire": "l",
+    "lock_scope": "l",
+    "queue_get": "q",
+    "queue_join": "q",
+    "queue_put": "q n",
+    "semaphore_acquire": "p",
     "sleep": "n",
+    "timeout": "s n?",
+    "timeout_at": "s n",
     "try": "",
+    "wait": "first error n? F*",
+    "wait_for": "F n?",
+    "wait_for_coro": "n?",
 }
 
 SYNTAX = SYNCHRONOUS | SUSPENDING
 
 # Words that have operations inside; those of WITH_HANDLER have a second list, after "then".
-BLOCKS = {"block", "finally", "try"}
+BLOCKS = {
+    "as_completed", "block", "condition_scope", "finally", "group", "lock_scope", "timeout", "timeout_at", "try",
+    "wait_for_coro",
+}  # fmt: skip
 WITH_HANDLER = {"finally", "try"}
 
 ERRORS = {"cancelled": 0, "timeout": 10, "invalid": 11} | {f"E{n}": n for n in range(1, 10)}
@@ -61,7 +109,7 @@ PATTERNS = {
     "F": re.compile(r"[tfg]\d+"),
     "n": re.compile(r"-?\d+"),
     "E": re.compile("|".join(ERRORS)),
-} | {kind: re.compile(kind + r"\d+") for kind in "tfgchvxm"}
+} | {kind: re.compile(kind + r"\d+") for kind in "tfgchvxmskledpbrq"}
 
 
 class SyntaxProblem(Exception):
@@ -164,7 +212,7 @@ def check_args(words):
     if args or len(words) > OPERANDS + 1:
         raise SyntaxProblem(f"{' '.join(words)}: '{name}' takes '{SYNTAX[name]}'")
     for arg in words[1:]:
-        if re.fullmatch(r"[tfgchvx]\d+", arg) and int(arg[1:]) >= SLOTS:
+        if re.fullmatch(r"[tfgchvxskledpbrq]\d+", arg) and int(arg[1:]) >= SLOTS:
             raise SyntaxProblem(f"{arg}: there are {SLOTS} of each kind")
 
 
@@ -219,16 +267,20 @@ def parse(text):
 
 
 def wait_edges(program):
-    """What may come to wait for what: asyncio cannot cancel a ring of these without a stack overflow."""
+    """What may come to wait for what: no cancel ends a ring of these, or it overflows asyncio's stack."""
     edges = {}
     for number, ops in enumerate(program.tasks):
         for op in walk(ops):
-            if op.name == "await":
-                edges.setdefault(f"t{number}", set()).update(op.args)
+            if op.name in ("await", "wait_for"):
+                edges.setdefault(f"t{number}", set()).update(op.args[:1])
+            if op.name == "group":
+                edges.setdefault(f"t{number}", set()).add(op.args[0])
     for ops in program.lists():
         for op in walk(ops):
             if op.name == "gather":
                 edges.setdefault(op.args[0], set()).update(op.args[1:])
+            if op.name == "group_spawn":
+                edges.setdefault(op.args[0], set()).add(op.args[1])
     return edges
 
 

@@ -1,13 +1,14 @@
 /*
- * What the operations do. Those that need nothing but a call are here; blocks
- * are in blocks.c.
+ * What the operations do. Those that need nothing but a call are here; what has operations
+ * inside, or waits for many, is in the files that operations.h names.
  */
 #include "operations.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
-static int nothing(struct actor *actor)
+int nothing(struct actor *actor)
 {
     strcpy(actor->outcome, NOTHING);
     return 0;
@@ -26,9 +27,16 @@ static struct callback *callback_of(const struct actor *actor, const struct op *
     return &actor->runner->callbacks[op->operands[position].number];
 }
 
-static bool has_flag(const struct op *op, int position)
+bool has_flag(const struct op *op, int position)
 {
     return op->count > position && op->operands[position].kind == '-';
+}
+
+double seconds_of(const struct op *op, int position)
+{
+    bool is_there = op->count > position && op->operands[position].kind == '#';
+
+    return is_there ? op->operands[position].number / 8.0 : (double)INFINITY;
 }
 
 /* The text of the message at that place, or NULL. */
@@ -48,7 +56,7 @@ static int take_result(struct actor *actor, tusk_future *future)
     int rc = tusk_future_result(future);
 
     if (rc < 0)
-        return raise_error(rc, tusk_future_message(future));
+        return raise_again(rc, tusk_exception_of(future));
     write_results(actor->runner, future, actor->outcome, sizeof actor->outcome);
     return rc;
 }
@@ -92,7 +100,7 @@ static int run_exception(struct actor *actor, const struct op *op)
         return nothing(actor);
     rc = tusk_future_exception(future);
     if (!tusk_future_done(future) || tusk_future_cancelled(future))
-        return raise_error(rc, tusk_future_message(future));
+        return raise_again(rc, tusk_exception_of(future));
     snprintf(actor->outcome, sizeof actor->outcome, "= %s", rc < 0 ? error_name(rc) : "no error");
     return 0;
 }
@@ -147,10 +155,10 @@ static int run_uncancel(struct actor *actor, const struct op *op)
 static int run_spawn(struct actor *actor, const struct op *op)
 {
     bool eager = has_flag(op, 1);
-    tusk_task *task =
-        runner_spawn(actor->runner, op->operands[0].number, eager, eager ? NULL : context_of(actor, op));
+    int number = op->operands[0].number;
+    int rc = runner_spawn(actor->runner, number, eager, eager ? NULL : context_of(actor, op), NULL);
 
-    return task ? tusk_future_done(task) : nothing(actor);
+    return rc > 0 ? tusk_future_done(actor->runner->tasks[number]) : nothing(actor);
 }
 
 static int run_all_tasks(struct actor *actor, const struct op *op)
@@ -166,15 +174,14 @@ static int run_gather(struct actor *actor, const struct op *op)
     int number = op->operands[0].number;
     bool errors = has_flag(op, 1);
     tusk_future *children[OPERANDS];
-    struct gathered *gathered = arena_get(sizeof *gathered);
+    struct gathered *gathered = gathered_new(runner);
 
     for (int i = errors ? 2 : 1; i < op->count; i++)
         if (future_of(actor, op, i))
             children[gathered->count++] = tusk_retain(future_of(actor, op, i));
     gathered->gather =
         tusk_gather(children, gathered->count, .return_exceptions = errors, .results = gathered->values);
-    gathered->next = runner->gathered;
-    runner->gathered = gathered;
+    gathered->results = gathered->values;
     runner->gathers[number] = gathered->gather;
     return 0;
 }
@@ -295,32 +302,77 @@ static int run_reset(struct actor *actor, const struct op *op)
 const struct op_kind op_kinds[] = {
     {.name = "add_done_callback", .run = run_add_done_callback},
     {.name = "all_tasks", .run = run_all_tasks},
+    {.name = "as_completed", .run = run_as_completed, .has_body = true},
     {.name = "await", .run = run_await},
     {.name = "await_self", .run = run_await_self},
+    {.name = "barrier_abort", .run = run_barrier_abort},
+    {.name = "barrier_reset", .run = run_barrier_reset},
+    {.name = "barrier_wait", .run = run_barrier_wait},
+    {.name = "barrier_waiting", .run = run_barrier_waiting},
     {.name = "block", .run = run_block, .has_body = true},
+    {.name = "bounded_acquire", .run = run_bounded_acquire},
+    {.name = "bounded_locked", .run = run_bounded_locked},
+    {.name = "bounded_release", .run = run_bounded_release},
     {.name = "call_at", .run = run_call_at},
     {.name = "call_later", .run = run_call_later},
     {.name = "call_soon", .run = run_call_soon},
     {.name = "cancel", .run = run_cancel},
     {.name = "cancel_handle", .run = run_cancel_handle},
+    {.name = "condition_acquire", .run = run_condition_acquire},
+    {.name = "condition_count", .run = run_condition_count},
+    {.name = "condition_notify", .run = run_condition_notify},
+    {.name = "condition_notify_all", .run = run_condition_notify_all},
+    {.name = "condition_release", .run = run_condition_release},
+    {.name = "condition_scope", .run = run_condition_scope, .has_body = true},
+    {.name = "condition_wait", .run = run_condition_wait},
+    {.name = "condition_wait_for", .run = run_condition_wait_for},
     {.name = "copy_context", .run = run_copy_context},
+    {.name = "event_clear", .run = run_event_clear},
+    {.name = "event_set", .run = run_event_set},
+    {.name = "event_wait", .run = run_event_wait},
     {.name = "exception", .run = run_exception},
+    {.name = "expired", .run = run_expired},
     {.name = "finally", .run = run_finally, .has_body = true, .has_handler = true},
     {.name = "gather", .run = run_gather},
     {.name = "get", .run = run_get},
+    {.name = "group", .run = run_group, .has_body = true},
+    {.name = "group_spawn", .run = run_group_spawn},
+    {.name = "lock_acquire", .run = run_lock_acquire},
+    {.name = "lock_locked", .run = run_lock_locked},
+    {.name = "lock_release", .run = run_lock_release},
+    {.name = "lock_scope", .run = run_lock_scope, .has_body = true},
     {.name = "new_future", .run = run_new_future},
+    {.name = "queue_get", .run = run_queue_get},
+    {.name = "queue_get_nowait", .run = run_queue_get_nowait},
+    {.name = "queue_join", .run = run_queue_join},
+    {.name = "queue_put", .run = run_queue_put},
+    {.name = "queue_put_nowait", .run = run_queue_put_nowait},
+    {.name = "queue_shutdown", .run = run_queue_shutdown},
+    {.name = "queue_size", .run = run_queue_size},
+    {.name = "queue_task_done", .run = run_queue_task_done},
     {.name = "raise", .run = run_raise},
     {.name = "remove_done_callback", .run = run_remove_done_callback},
+    {.name = "reschedule", .run = run_reschedule},
     {.name = "reset", .run = run_reset},
     {.name = "result", .run = run_result},
     {.name = "return", .run = run_return},
+    {.name = "semaphore_acquire", .run = run_semaphore_acquire},
+    {.name = "semaphore_locked", .run = run_semaphore_locked},
+    {.name = "semaphore_release", .run = run_semaphore_release},
     {.name = "set", .run = run_set},
     {.name = "set_exception", .run = run_set_exception},
     {.name = "set_result", .run = run_set_result},
+    {.name = "shield", .run = run_shield},
     {.name = "sleep", .run = run_sleep},
     {.name = "spawn", .run = run_spawn},
     {.name = "state", .run = run_state},
+    {.name = "timeout", .run = run_timeout, .has_body = true},
+    {.name = "timeout_at", .run = run_timeout_at, .has_body = true},
     {.name = "try", .run = run_try, .has_body = true, .has_handler = true},
     {.name = "uncancel", .run = run_uncancel},
+    {.name = "wait", .run = run_wait},
+    {.name = "wait_for", .run = run_wait_for},
+    {.name = "wait_for_coro", .run = run_wait_for_coro, .has_body = true},
+    {.name = "when", .run = run_when},
     {.name = NULL},
 };

@@ -17,10 +17,19 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 CORPUS = FOLDER / "corpus"
 BATCH = 200
 
-# What older versions of CPython do otherwise, by bugs that are fixed: the operation that shows it, which is
-# left out there, and the bug.
+# What older versions of CPython do otherwise, by bugs that are fixed, or not at all: the operation that shows
+# it, which is left out there, and the bug.
+CANCELLED_WAITER = "who is cancelled does not pass its notification on"
 KNOWN = {
-    (3, 12): {"uncancel": "uncancel() to 0 does not take back a cancel that was not delivered yet"},
+    (3, 12): {
+        "uncancel": "uncancel() to 0 does not take back a cancel that was not delivered yet",
+        "group": "a group that fails loses a cancel from outside, or leaves its own one counted",
+        "as_completed": "as_completed() gives coroutines and no futures",
+        "queue_shutdown": "queues cannot be shut down",
+        "condition_wait": CANCELLED_WAITER,
+        "condition_wait_for": CANCELLED_WAITER,
+        "barrier_wait": CANCELLED_WAITER,
+    },
 }
 
 

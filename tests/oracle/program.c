@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 512, ARENA = 4 << 20 };
+enum { LINE = 512, ARENA = 64 << 20 };
 
 static _Alignas(max_align_t) char arena[ARENA];
 static size_t arena_used;

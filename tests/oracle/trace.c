@@ -43,6 +43,16 @@ const char *error_name(int code)
         return "invalid";
     else if (code == TUSK_INVALID_STATE)
         return "state";
+    else if (code == TUSK_BROKEN_BARRIER)
+        return "broken";
+    else if (code == TUSK_QUEUE_EMPTY)
+        return "empty";
+    else if (code == TUSK_QUEUE_FULL)
+        return "full";
+    else if (code == TUSK_QUEUE_SHUT_DOWN)
+        return "shutdown";
+    else if (code == TUSK_EXCEPTION_GROUP)
+        return "group";
     else if (code == TUSK_AWAITED_ITSELF)
         return "itself";
     else
@@ -66,6 +76,11 @@ int raise_error(int code, const char *message)
     return raise_formatted(code, message ? "%s" : NULL, message);
 }
 
+int raise_again(int code, const tusk_exception *exception)
+{
+    return tusk_exception_raise(tusk_exception_code(exception) == code ? exception : NULL, code);
+}
+
 void write_error(char *text, size_t size, int code, const char *message)
 {
     bool has_message = is_custom(code) || code == -ECANCELED;
@@ -76,18 +91,60 @@ void write_error(char *text, size_t size, int code, const char *message)
         snprintf(text, size, "! %s", error_name(code));
 }
 
+void write_exception(char *text, size_t size, int code, const tusk_exception *exception)
+{
+    size_t length = 0;
+
+    if (tusk_exception_code(exception) != code)
+        exception = NULL;
+    if (code != TUSK_EXCEPTION_GROUP) {
+        write_error(text, size, code, exception ? tusk_exception_message(exception) : NULL);
+        return;
+    }
+    length += (size_t)snprintf(text, size, "! group[");
+    for (size_t i = 0; i < tusk_exception_count(exception) && length + 2 < size; i++) {
+        const tusk_exception *child = tusk_exception_child(exception, i);
+        size_t start = length;
+
+        write_exception(text + length, size - length, tusk_exception_code(child), child);
+        length += strlen(text + length);
+        /* The first in the list loses its "! "; the others give it for a "|". */
+        memmove(text + start + (i > 0), text + start + 2, length - start - 1);
+        if (i > 0)
+            text[start] = '|';
+        length = strlen(text);
+    }
+    snprintf(text + length, size - length, "]");
+}
+
+struct gathered *gathered_new(struct runner *runner)
+{
+    struct gathered *gathered = arena_get(sizeof *gathered);
+
+    gathered->next = runner->gathered;
+    runner->gathered = gathered;
+    return gathered;
+}
+
+const struct gathered *gathered_find(const struct runner *runner, const tusk_future *future)
+{
+    const struct gathered *at = runner->gathered;
+
+    while (at && at->gather != future)
+        at = at->next;
+    return at;
+}
+
 bool write_results(const struct runner *runner, const tusk_future *future, char *text, size_t size)
 {
-    const struct gathered *results = runner->gathered;
+    const struct gathered *results = gathered_find(runner, future);
     size_t length;
 
-    while (results && results->gather != future)
-        results = results->next;
-    if (!results)
+    if (!results || !results->results)
         return false;
     length = (size_t)snprintf(text, size, "= [");
     for (size_t i = 0; i < results->count; i++) {
-        int value = results->values[i];
+        int value = results->results[i];
         const char *comma = i > 0 ? "," : "";
 
         if (value < 0)
@@ -108,7 +165,7 @@ void write_outcome(const struct runner *runner, tusk_future *future, char *text,
         snprintf(text, size, "pending");
     } else if (rc < 0) {
         snprintf(text, size, "%s", prefix);
-        write_error(text + strlen(prefix), size - strlen(prefix), rc, tusk_future_message(future));
+        write_exception(text + strlen(prefix), size - strlen(prefix), rc, tusk_exception_of(future));
     } else if (!write_results(runner, future, text, size)) {
         snprintf(text, size, "= %d", rc);
     }
@@ -129,7 +186,9 @@ void trace_op(struct actor *actor, const struct op *op, int rc)
 {
     FILE *out = actor->runner->out;
 
-    if (rc < 0)
+    if (rc < 0 && actor->task)
+        write_exception(actor->outcome, sizeof actor->outcome, rc, tusk_exception_last());
+    else if (rc < 0)
         write_error(actor->outcome, sizeof actor->outcome, rc, tusk_message());
     else if (actor->outcome[0] == '\0')
         snprintf(actor->outcome, sizeof actor->outcome, "= %d", rc);

@@ -75,10 +75,27 @@ static void read_until(struct program *program, const char *word)
         fail_msg("no \"%s\" in: %s", word, program->text);
 }
 
+/*
+ * ThreadSanitizer gives a signal only to the coroutine in which it came, in its next call that it
+ * knows: which it may never make. There the programs have to be asleep in their loops.
+ */
+static void let_it_sleep(void)
+{
+    if (TUSK__TSAN)
+        live_sleep_ms(200);
+}
+
+static void skip_if_signals_are_held_back(void)
+{
+    if (TUSK__TSAN)
+        skip();
+}
+
 /* Sends SIGINT once the program has said the word. */
 static void interrupt_at(struct program *program, const char *word)
 {
     read_until(program, word);
+    let_it_sleep();
     assert_int_equal(kill(program->pid, SIGINT), 0);
 }
 
@@ -133,13 +150,6 @@ static bool is_default(void)
     struct sigaction action;
 
     return sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
-}
-
-/* ThreadSanitizer gives a signal only to the coroutine in which it came, in its next call that it knows. */
-static void skip_if_signals_are_held_back(void)
-{
-    if (TUSK__TSAN)
-        skip();
 }
 
 /* ---- the first one ---- */

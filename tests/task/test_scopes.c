@@ -301,6 +301,7 @@ static int count_children(void *arg)
 static int groups(void *arg)
 {
     tusk_task_group group;
+    tusk_task *eager;
     int count = 0;
 
     (void)arg;
@@ -312,7 +313,9 @@ static int groups(void *arg)
     expect(tusk_task_group_create_task(&group, count_children, &count) == NULL);
     expect_int(tusk_last_error(), TUSK_INVALID_STATE);
     expect_int(tusk_task_group_enter(&group), 0);
+    eager = tusk_task_group_create_task(&group, return_seven, NULL, .eager_start = true);
     tusk_task_group_create_task(&group, nap, as_arg(9));
+    expect_int(tusk_future_result(eager), 7);
     expect_int(tusk_task_group_cancel(&group), 0);
     expect_int(tusk_task_group_exit(&group, tusk_sleep(9)), 0);
     expect_int(tusk_task_cancelling(tusk_current_task()), 0);
