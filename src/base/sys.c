@@ -351,8 +351,7 @@ int tusk__cond_init(pthread_cond_t *condition)
 int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline)
 {
     int64_t at = deadline > 0 ? deadline : 0;
-    struct timespec time = {.tv_sec = (time_t)(at / 1000000000),
-                            .tv_nsec = (long)(at % 1000000000)};
+    struct timespec time = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)};
 
 #ifdef __APPLE__
     int64_t left = at - tusk__clock_ns();

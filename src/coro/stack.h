@@ -57,6 +57,12 @@ static inline size_t tusk__stack_size(const struct tusk__stack *stack)
  */
 size_t tusk__stack_used(const struct tusk__stack *stack);
 
+/*
+ * The frames on this stack are dead, but others may still look at them: tells valgrind, for
+ * which what lies below the stack pointer is gone.
+ */
+void tusk__stack_keep(const struct tusk__stack *stack);
+
 /* Forgets what dead frames left on the stack for ASan. Nothing without it. */
 TUSK__ALWAYS_INLINE void tusk__stack_unpoison(struct tusk__stack *stack);
 

@@ -214,7 +214,7 @@ static int report_late_threads(struct tusk_loop *loop, double timeout)
 
 static int say_farewell(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor, double timeout)
 {
-    pthread_t thread;
+    pthread_t thread = pthread_self();
     tusk_future *future = start_farewell(loop, executor, timeout, &thread);
     bool ended;
     int rc;

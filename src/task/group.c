@@ -360,7 +360,7 @@ int tusk_task_group_exit(tusk_task_group *group, int rc)
     if (!group || !self->entered || self->exiting)
         return TUSK_INVALID_STATE;
     /* It is the parent who would be suspended, whoever calls. */
-    if (self->parent != tusk__running_task())
+    if (!self->parent || self->parent != tusk__running_task())
         return tusk_raise(TUSK_INVALID_STATE, "the task group was entered by another task");
     self->exiting = true;
     if (rc == -ECANCELED)

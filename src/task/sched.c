@@ -260,8 +260,10 @@ static void finish_pinned(struct tusk__tasks *tasks)
     bool pinned = tasks->pinned == task;
 
     tasks->ended = NULL;
-    if (pinned)
+    if (pinned) {
         tasks->pinned_stack = stack;
+        tusk__stack_keep(stack);
+    }
     tusk__task_finish(task, tasks->ended_rc);
     if (!pinned)
         tusk__pool_put(&tasks->pool, stack);

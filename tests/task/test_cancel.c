@@ -683,6 +683,12 @@ static void test_leaf_swallows_for_all(void **state)
     play_quietly(swallowed_by_leaf);
 }
 
+/*
+ * Each of the tasks has a stack: as many as a kernel allows that has no MADV_GUARD_INSTALL,
+ * where a guarded stack takes two mappings of 65,530.
+ */
+enum { LONG_CHAIN = 20000 };
+
 static int long_level(void *arg)
 {
     intptr_t depth = (intptr_t)arg;
@@ -694,7 +700,7 @@ static int long_level(void *arg)
 
 static int cancel_long_chain(void *arg)
 {
-    intptr_t depth = (intptr_t)many(100000, 1000);
+    intptr_t depth = (intptr_t)many(LONG_CHAIN, 1000);
     tusk_task *task = tusk_create_task(long_level, (void *)depth, .stack_size = TUSK_STACK_MIN);
 
     (void)arg;
@@ -716,7 +722,7 @@ static void test_long_chain(void **state)
 /* The end of a run cancels each task of a chain, and must not walk down the chain for each. */
 static int leave_long_chain(void *arg)
 {
-    intptr_t depth = (intptr_t)many(100000, 1000);
+    intptr_t depth = (intptr_t)many(LONG_CHAIN, 1000);
 
     (void)arg;
     tusk_release(tusk_create_task(long_level, (void *)depth, .stack_size = TUSK_STACK_MIN));
@@ -1086,7 +1092,7 @@ static void test_cancel_cancels_what_is_awaited(void **state)
 
 static int cancel_many(void *arg)
 {
-    size_t count = many(100000, 1000);
+    size_t count = many(LONG_CHAIN, 1000);
     tusk_task **tasks = malloc(count * sizeof(tusk_task *));
 
     (void)arg;
