@@ -522,8 +522,10 @@ static int ignored(void)
 
 static void on_interrupt(int signum)
 {
+    static const char text[] = "own handler\n";
+
     (void)signum;
-    say("own handler");
+    (void)!write(STDOUT_FILENO, text, sizeof text - 1);
 }
 
 static int handled(void)

@@ -237,7 +237,7 @@ static void test_misuse(void **state)
 static int stop_loop(void *arg)
 {
     tusk_loop_stop(tusk_get_running_loop());
-    tusk_try(tusk_sleep(1));
+    tusk_try(tusk_sleep(*(const int *)arg));
     trace("%d", *(const int *)arg);
     return 0;
 }
@@ -247,12 +247,12 @@ static void test_a_run_that_is_stopped_can_be_left(void **state)
     tusk_runner *runner = runner_of_stage();
 
     (void)state;
-    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){31})), TUSK_LOOP_STOPPED);
+    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){1})), TUSK_LOOP_STOPPED);
     assert_int_equal(tusk_runner_run(runner, return_seven, NULL), 7);
-    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){32})), TUSK_LOOP_STOPPED);
+    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){2})), TUSK_LOOP_STOPPED);
     assert_int_equal(tusk_runner_run(runner, wait_long, NULL), 0);
-    assert_string_equal(stage_trace, "31 32 waited");
-    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){33})), TUSK_LOOP_STOPPED);
+    assert_string_equal(stage_trace, "1 2 waited");
+    assert_int_equal(tusk_runner_run(runner, stop_loop, tusk_copy(&(int){3})), TUSK_LOOP_STOPPED);
     assert_int_equal(tusk_runner_close(runner), 0);
     assert_string_equal(stage_reports, "");
 }

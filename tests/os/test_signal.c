@@ -395,28 +395,39 @@ static int wait_for(pid_t child)
     return status;
 }
 
-static int forking(void *arg)
+static void expect_child_dies(void)
 {
-    pid_t child;
+    pid_t child = fork();
     int status;
 
-    (void)arg;
-    expect_int(tusk_loop_add_signal_handler(running(), SIGUSR1, note, "parent"), 0);
-    expect_int(tusk_loop_add_signal_handler(running(), SIGTERM, note, "parent"), 0);
-    child = fork();
     if (child == 0) {
         raise(SIGTERM);
         _exit(3);
     }
     status = wait_for(child);
     expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-    child = fork();
+}
+
+static void expect_child_has_handlers_of_its_own(void)
+{
+    pid_t child = fork();
+    int status;
+
     if (child == 0)
         _exit(tusk_run(child_with_its_own_loop, NULL));
     status = wait_for(child);
     expect(WIFEXITED(status));
     /* Valgrind has a status of its own for a child that leaves its parent's coroutines behind. */
     expect(WEXITSTATUS(status) == 9 || RUNNING_ON_VALGRIND);
+}
+
+static int forking(void *arg)
+{
+    (void)arg;
+    expect_int(tusk_loop_add_signal_handler(running(), SIGUSR1, note, "parent"), 0);
+    expect_int(tusk_loop_add_signal_handler(running(), SIGTERM, note, "parent"), 0);
+    expect_child_dies();
+    expect_child_has_handlers_of_its_own();
     tusk_try(settle());
     trace("quiet");
     raise(SIGUSR1);
