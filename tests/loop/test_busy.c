@@ -177,7 +177,8 @@ static void test_the_loop_gets_used_to_longer_callbacks(void **state)
     assert_int_equal(tusk_loop_run_forever(loop), 0);
     /* 64 turns may go by once, of one millisecond each. */
     assert_true(heard_at - make_ready_at < (live_is_slow() ? 10 : 1) * (int64_t)1000000000);
-    assert_in_range(loop->quick_turns, 0, live_is_slow() ? 16 : 2);
+    /* Far below 64, whenever the machine lets it look again. */
+    assert_in_range(loop->quick_turns, 0, 16);
 }
 
 static uint64_t turns_before_timer;
