@@ -177,6 +177,11 @@ int tusk_last_error(void)
     return last_error;
 }
 
+int tusk__creation_error(void)
+{
+    return last_error < 0 ? last_error : -EINVAL;
+}
+
 void *tusk__fail(int code)
 {
     last_error = code;

@@ -12,6 +12,9 @@
  */
 void *tusk__fail(int code);
 
+/* The error of whoever gets NULL in place of what a creation returned: that of the last one that failed. */
+int tusk__creation_error(void);
+
 /*
  * The last message of code in this thread that runs outside of tasks. Kept in a
  * fixed buffer, and cut to it, so that no thread leaves memory behind.

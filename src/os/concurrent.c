@@ -379,7 +379,7 @@ int tusk_concurrent_future_result(tusk_concurrent_future *future, double timeout
     int rc;
 
     if (!future)
-        return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
+        return tusk__creation_error();
     if (isnan(timeout))
         return -EINVAL;
     rc = wait_until_done(future, timeout);

@@ -189,7 +189,7 @@ int(tusk_runner_run)(tusk_runner *runner, tusk_coro *coro, void *arg,
                      const struct tusk_runner_run_options *options)
 {
     if (!runner)
-        return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
+        return tusk__creation_error();
     if (tusk__running_loop)
         return TUSK_LOOP_RUNNING;
     return run(runner, coro, arg, options && options->context ? options->context : runner->context);

@@ -215,7 +215,7 @@ int tusk_as_completed_next(tusk_as_completed_iterator *iterator, tusk_future **r
     int rc;
 
     if (!iterator)
-        return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
+        return tusk__creation_error();
     if (!ret_future || iterator->waiter)
         return -EINVAL;
     if (!task)

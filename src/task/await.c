@@ -100,20 +100,13 @@ static int await_pending(struct tusk__task *task, struct tusk_future *future)
     return tusk__resumed(task, take(future));
 }
 
-static int await_failed_creation(void)
-{
-    int code = tusk_last_error();
-
-    return code < 0 ? code : -EINVAL;
-}
-
 int tusk_await(tusk_future *future)
 {
     struct tusk__task *task = tusk__running_task();
     int rc;
 
     if (unlikely(!future))
-        return await_failed_creation();
+        return tusk__creation_error();
     if (unlikely(future->state == TUSK__FREED))
         return tusk__future_misused(future);
     if (!tusk__future_pending(future))

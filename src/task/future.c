@@ -315,7 +315,7 @@ bool tusk_future_cancelled(const tusk_future *future)
 int tusk_future_result(tusk_future *future)
 {
     if (!future)
-        return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
+        return tusk__creation_error();
     if (future->state == TUSK__FREED)
         return tusk__future_misused(future);
     return tusk__future_pending(future) ? TUSK_INVALID_STATE : tusk__future_outcome(future);

@@ -188,7 +188,7 @@ tusk_future *(tusk_gather)(tusk_future *const *futures, size_t count,
                            const struct tusk_gather_options *options)
 {
     struct tusk_loop *loop = tusk__running_loop;
-    int null_error = tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
+    int null_error = tusk__creation_error();
     struct tusk__gather *gather;
     int rc = check(loop, futures, count);
 

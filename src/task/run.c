@@ -36,17 +36,12 @@ static void withdraw(struct until_done *until, struct tusk_future *future)
         tusk__loop_orphan(until->loop, &until->handle);
 }
 
-static int await_failed_creation(void)
-{
-    return tusk_last_error() < 0 ? tusk_last_error() : -EINVAL;
-}
-
 static int check(struct tusk_loop *loop, struct tusk_future *future)
 {
     if (!loop)
         return -EINVAL;
     if (!future)
-        return await_failed_creation();
+        return tusk__creation_error();
     if (future->state == TUSK__FREED)
         return tusk__future_misused(future);
     if (loop->running || tusk__running_loop)
