@@ -37,7 +37,12 @@ static inline bool tusk__inbox_full(struct tusk__inbox *inbox)
 /* Says that the loop is about to sleep, or does not run; then look at tusk__inbox_full once more. */
 static inline void tusk__inbox_sleep(struct tusk__inbox *inbox)
 {
-    atomic_store(&inbox->asleep, true);
+    /*
+     * An exchange, not a store: the look at the letters that follows must not come before it. A store
+     * would do by the rules of C, but emulators (qemu 7 for AArch64 on x86) let the load overtake it,
+     * and then both sides miss each other.
+     */
+    (void)atomic_exchange(&inbox->asleep, true);
 }
 
 static inline void tusk__inbox_awake(struct tusk__inbox *inbox)
