@@ -3,7 +3,7 @@
  * needs the size of each block, which is a header a block or a call that not
  * every system has, and tests only ask whether something is left.
  *
- * Both counters are relaxed: they order nothing, and a test reads them when its
+ * The counters are relaxed: they order nothing, and a test reads them when its
  * threads have ended.
  */
 #include "base/mem.h"
@@ -14,12 +14,13 @@
 #include <string.h>
 
 atomic_long tusk__fail_countdown;
-static atomic_size_t live_blocks;
+static atomic_size_t taken_blocks;
+static atomic_size_t freed_blocks;
 
 static void *counted(void *memory)
 {
     if (memory != NULL)
-        atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&taken_blocks, 1, memory_order_relaxed);
     return memory;
 }
 
@@ -55,13 +56,20 @@ void tusk__free(void *memory)
 {
     if (memory == NULL)
         return;
-    atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&freed_blocks, 1, memory_order_relaxed);
     free(memory);
+}
+
+size_t tusk__taken(void)
+{
+    return atomic_load_explicit(&taken_blocks, memory_order_relaxed);
 }
 
 size_t tusk__live(void)
 {
-    return atomic_load_explicit(&live_blocks, memory_order_relaxed);
+    size_t freed = atomic_load_explicit(&freed_blocks, memory_order_relaxed);
+
+    return tusk__taken() - freed;
 }
 
 void tusk__fail_after(long n)

@@ -31,6 +31,9 @@ void *tusk__alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, 
 /* Takes what any of the three gave, and NULL. */
 void tusk__free(void *memory);
 
+/* How many blocks the process has taken so far: what does not change does not allocate. */
+size_t tusk__taken(void);
+
 /* How many blocks are alive in the process. */
 size_t tusk__live(void);
 
