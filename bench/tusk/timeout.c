@@ -1,6 +1,6 @@
 /*
  * timeout: enter and leave a time-out of a minute around nothing; and wait_for on a
- * future that is done, which is an await inside of one.
+ * future that is done.
  */
 #include "program.h"
 

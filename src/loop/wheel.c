@@ -90,7 +90,7 @@ static void place(struct tusk__wheel *wheel, struct tusk__timer *timer)
     wheel->levels |= 1U << level;
 }
 
-void tusk__wheel_insert(struct tusk__wheel *wheel, struct tusk__timer *timer)
+void tusk__wheel_place(struct tusk__wheel *wheel, struct tusk__timer *timer)
 {
     wheel->count++;
     place(wheel, timer);
@@ -103,7 +103,7 @@ static void mark_empty(struct tusk__wheel *wheel, unsigned level, unsigned slot)
         wheel->levels &= ~(1U << level);
 }
 
-void tusk__wheel_remove(struct tusk__wheel *wheel, struct tusk__timer *timer)
+void tusk__wheel_displace(struct tusk__wheel *wheel, struct tusk__timer *timer)
 {
     unsigned level;
     unsigned slot;
@@ -127,7 +127,8 @@ static unsigned first_slot(const struct tusk__wheel *wheel, unsigned *ret_level)
     return (unsigned)__builtin_ctzll(wheel->occupied[*ret_level]);
 }
 
-int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
+/* The same for the timers in lists. */
+static int64_t bound_of_lists(const struct tusk__wheel *wheel)
 {
     unsigned level;
     unsigned slot;
@@ -140,6 +141,14 @@ int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
     slot = first_slot(wheel, &level);
     start = slot_start(wheel, level, slot);
     return start >= TUSK__HORIZON ? TUSK__NEVER : start;
+}
+
+int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
+{
+    int64_t bound = bound_of_lists(wheel);
+    int64_t newest = wheel->newest && wheel->newest->when < TUSK__HORIZON ? wheel->newest->when : TUSK__NEVER;
+
+    return newest < bound ? newest : bound;
 }
 
 /* Hands out the timers of a list whose deadlines are not after now. */
@@ -169,9 +178,20 @@ static void move_down(struct tusk__wheel *wheel, struct tusk__timer_list *slot)
     }
 }
 
+static void place_newest_if_due(struct tusk__wheel *wheel, int64_t now)
+{
+    struct tusk__timer *timer = wheel->newest;
+
+    if (!timer || timer->when > now)
+        return;
+    wheel->newest = NULL;
+    tusk__wheel_place(wheel, timer);
+}
+
 void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now,
                          void (*push)(void *arg, struct tusk__handle *), void *arg)
 {
+    place_newest_if_due(wheel, now);
     fire(wheel, &wheel->past, now, push, arg);
     while (wheel->levels) {
         unsigned level;

@@ -13,11 +13,16 @@
  * insertion also when they move down. Two timers with equal deadlines are always
  * at the same level, in the same list. Hence: by deadline, then by creation.
  *
+ * The timer that was inserted last stands in no slot at first, but by itself (`newest`). The next
+ * insert puts it where it belongs, and so does the advance that reaches its deadline: so the order
+ * is that of insertion all the same. A timer that goes soon after it came, as most time-outs do,
+ * costs a store or two each way.
+ *
  * Rejected: a heap (asyncio, libuv, Go), whose insert and delete walk log n
  * cache lines and which has to grow, so that a sleep could fail for lack of
  * memory; a wheel of milliseconds, which would lose the order within one.
  *
- * Invariant: every occupied slot begins after the base, and every timer in the wheel
+ * Invariant: every occupied slot begins after the base, and every timer in a slot
  * is due after the base. Deadlines that are not (call_at with a time long gone)
  * stand in a sorted list of their own, which is searched from its end: quick for
  * the usual few, linear for who makes thousands of them in reverse order.
@@ -57,6 +62,9 @@ struct tusk__timer_list {
 
 struct tusk__wheel {
     int64_t base;
+    /* The timer that was inserted last, if it has no place in the lists below yet. */
+    struct tusk__timer *newest;
+    /* Timers in the lists. */
     size_t count;
     /* Bit n: level n has an occupied slot. */
     uint32_t levels;
@@ -68,15 +76,38 @@ struct tusk__wheel {
 
 void tusk__wheel_init(struct tusk__wheel *wheel, int64_t now);
 
+/* The slow halves of insert and remove: for timers that stand, or are to stand, in one of the lists. */
+void tusk__wheel_place(struct tusk__wheel *wheel, struct tusk__timer *timer);
+void tusk__wheel_displace(struct tusk__wheel *wheel, struct tusk__timer *timer);
+
 /* Adds a timer whose deadline is set. */
-void tusk__wheel_insert(struct tusk__wheel *wheel, struct tusk__timer *timer);
+static inline void tusk__wheel_insert(struct tusk__wheel *wheel, struct tusk__timer *timer)
+{
+    if (wheel->newest)
+        tusk__wheel_place(wheel, wheel->newest);
+    timer->link = &wheel->newest;
+    wheel->newest = timer;
+}
 
 /* Removes a timer that is in the wheel. */
-void tusk__wheel_remove(struct tusk__wheel *wheel, struct tusk__timer *timer);
+static inline void tusk__wheel_remove(struct tusk__wheel *wheel, struct tusk__timer *timer)
+{
+    if (timer == wheel->newest)
+        wheel->newest = NULL;
+    else
+        tusk__wheel_displace(wheel, timer);
+    timer->link = NULL;
+}
 
 static inline bool tusk__timer_pending(const struct tusk__timer *timer)
 {
     return timer->link != NULL;
+}
+
+/* How many timers are pending. */
+static inline size_t tusk__wheel_count(const struct tusk__wheel *wheel)
+{
+    return wheel->count + (wheel->newest != NULL);
 }
 
 /*
