@@ -11,6 +11,11 @@
 /* FILLING is 0: an initializer need not name it. */
 enum { FILLING, DRAINING, RESETTING, BROKEN };
 
+enum { WAITERS = offsetof(tusk_barrier, condition_) + offsetof(tusk_condition, waiters_) };
+
+static const struct tusk__sync_kind a_barrier = {"a barrier", "", WAITERS};
+static const struct tusk__sync_kind a_barrier_to_drain = {"a barrier", " to drain", WAITERS};
+
 static int is_open(void *arg)
 {
     const tusk_barrier *barrier = arg;
@@ -34,7 +39,7 @@ static void change(tusk_barrier *barrier, int state)
 /* Waits until the party before this one has left. */
 static int enter(tusk_barrier *barrier, struct tusk__task *task)
 {
-    int rc = tusk__condition_wait_for(&barrier->condition_, task, is_open, barrier, "a barrier to drain");
+    int rc = tusk__condition_wait_for(&barrier->condition_, task, is_open, barrier, &a_barrier_to_drain);
 
     if (rc >= 0 && barrier->state_ == BROKEN)
         return tusk_raise(TUSK_BROKEN_BARRIER, "Barrier aborted");
@@ -44,7 +49,7 @@ static int enter(tusk_barrier *barrier, struct tusk__task *task)
 /* Waits for the parties that are still to come. */
 static int stay(tusk_barrier *barrier, struct tusk__task *task)
 {
-    int rc = tusk__condition_wait_for(&barrier->condition_, task, is_full, barrier, "a barrier");
+    int rc = tusk__condition_wait_for(&barrier->condition_, task, is_full, barrier, &a_barrier);
 
     if (rc >= 0 && barrier->state_ != DRAINING)
         return tusk_raise(TUSK_BROKEN_BARRIER, "Abort or reset of barrier");

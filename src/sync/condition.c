@@ -8,6 +8,8 @@
  */
 #include "sync/condition.h"
 
+static const struct tusk__sync_kind a_condition = {"a condition", "", offsetof(tusk_condition, waiters_)};
+
 /* Takes the lock, however often the task is cancelled meanwhile; rc, or the last cancel instead. */
 static inline int acquire_again(tusk_lock *lock, struct tusk__task *task, int rc)
 {
@@ -30,7 +32,8 @@ static TUSK__COLD int refuse(const char *message)
 }
 
 /* Inline, so that a public call is one frame. */
-TUSK__ALWAYS_INLINE int wait_here(tusk_condition *condition, struct tusk__task *task, const char *what)
+TUSK__ALWAYS_INLINE int wait_here(tusk_condition *condition, struct tusk__task *task,
+                                  const struct tusk__sync_kind *what)
 {
     tusk_lock *lock = tusk__condition_lock(condition);
     struct tusk__sync_waiter waiter;
@@ -49,7 +52,7 @@ TUSK__ALWAYS_INLINE int wait_here(tusk_condition *condition, struct tusk__task *
 }
 
 int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate,
-                             void *arg, const char *what)
+                             void *arg, const struct tusk__sync_kind *what)
 {
     int result;
 
@@ -68,7 +71,7 @@ int tusk_condition_wait(tusk_condition *condition)
 
     if (unlikely(!task))
         return tusk__waiters_refuse_place();
-    return wait_here(condition, task, "a condition");
+    return wait_here(condition, task, &a_condition);
 }
 
 int tusk_condition_wait_for(tusk_condition *condition, tusk_predicate *predicate, void *arg)
@@ -77,7 +80,7 @@ int tusk_condition_wait_for(tusk_condition *condition, tusk_predicate *predicate
 
     if (unlikely(!task))
         return tusk__waiters_refuse_place();
-    return tusk__condition_wait_for(condition, task, predicate, arg, "a condition");
+    return tusk__condition_wait_for(condition, task, predicate, arg, &a_condition);
 }
 
 int tusk_condition_notify(tusk_condition *condition, size_t n)

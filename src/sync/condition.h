@@ -13,6 +13,6 @@ static inline tusk_lock *tusk__condition_lock(tusk_condition *condition)
 
 /* tusk_condition_wait_for, for the running task; `what` it waits for is for reports. */
 int tusk__condition_wait_for(tusk_condition *condition, struct tusk__task *task, tusk_predicate *predicate,
-                             void *arg, const char *what);
+                             void *arg, const struct tusk__sync_kind *what);
 
 #endif

@@ -3,11 +3,13 @@
  */
 #include "sync/waiters.h"
 
+static const struct tusk__sync_kind an_event = {"an event", "", offsetof(tusk_event, waiters_)};
+
 static TUSK__NOINLINE int wait_slowly(tusk_event *event, struct tusk__task *task)
 {
     struct tusk__sync_waiter waiter;
 
-    return tusk__waiters_wait(&event->waiters_, task, &waiter, "an event");
+    return tusk__waiters_wait(&event->waiters_, task, &waiter, &an_event);
 }
 
 int tusk_event_wait(tusk_event *event)

@@ -4,10 +4,12 @@
  */
 #include "sync/lock.h"
 
+static const struct tusk__sync_kind a_lock = {"a lock", "", offsetof(tusk_lock, waiters_)};
+
 TUSK__NOINLINE int tusk__lock_acquire_slowly(tusk_lock *lock, struct tusk__task *task)
 {
     struct tusk__sync_waiter waiter;
-    int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
+    int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, &a_lock);
 
     if (likely(rc == 0)) {
         lock->locked_ = true;

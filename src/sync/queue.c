@@ -14,6 +14,10 @@
 #include "sync/items.h"
 #include "sync/waiters.h"
 
+static const struct tusk__sync_kind an_item = {"a queue", " to have an item", offsetof(tusk_queue, getters_)};
+static const struct tusk__sync_kind room = {"a queue", " to have room", offsetof(tusk_queue, putters_)};
+static const struct tusk__sync_kind an_end = {"a queue", " to be done", offsetof(tusk_queue, joiners_)};
+
 static inline bool is_empty(const tusk_queue *queue)
 {
     return queue->count_ == 0;
@@ -70,7 +74,7 @@ static TUSK__NOINLINE int transfer_slowly(tusk_queue *queue, struct tusk__task *
                                           const void *item, void *ret_item)
 {
     struct tusk__waiters *waiters = side == PUT ? &queue->putters_ : &queue->getters_;
-    const char *what = side == PUT ? "a queue to have room" : "a queue to have an item";
+    const struct tusk__sync_kind *what = side == PUT ? &room : &an_item;
 
     while (is_blocked(queue, side)) {
         struct tusk__sync_waiter waiter;
@@ -116,7 +120,7 @@ static TUSK__NOINLINE int join_slowly(tusk_queue *queue, struct tusk__task *task
 {
     struct tusk__sync_waiter waiter;
 
-    return tusk__waiters_wait(&queue->joiners_, task, &waiter, "a queue to be done");
+    return tusk__waiters_wait(&queue->joiners_, task, &waiter, &an_end);
 }
 
 int tusk_queue_join(tusk_queue *queue)

@@ -8,6 +8,8 @@
  */
 #include "sync/waiters.h"
 
+static const struct tusk__sync_kind a_semaphore = {"a semaphore", "", offsetof(tusk_semaphore, waiters_)};
+
 static inline bool is_locked(const tusk_semaphore *semaphore)
 {
     return semaphore->value_ <= 0 || tusk__waiters_any(&semaphore->waiters_);
@@ -33,7 +35,7 @@ static TUSK__NOINLINE int acquire_slowly(tusk_semaphore *semaphore, struct tusk_
 
     if (unlikely(semaphore->value_ < 0))
         return refuse();
-    rc = tusk__waiters_wait(&semaphore->waiters_, task, &waiter, "a semaphore");
+    rc = tusk__waiters_wait(&semaphore->waiters_, task, &waiter, &a_semaphore);
     if (unlikely(rc < 0) && waiter.state == TUSK__WOKEN)
         semaphore->value_++;
     while (unlikely(semaphore->value_ > 0) && reserve_for_next(semaphore))

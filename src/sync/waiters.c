@@ -24,7 +24,10 @@ static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
 
 static void describe(const struct tusk__wait *wait, char *text, size_t size)
 {
-    snprintf(text, size, "%s", waiter_of(wait)->what);
+    const struct tusk__sync_waiter *waiter = waiter_of(wait);
+    const void *object = (const char *)waiter->waiters - waiter->what->offset;
+
+    snprintf(text, size, "%s at %p%s", waiter->what->noun, object, waiter->what->rest);
 }
 
 const struct tusk__wait_kind tusk__sync_waiter_kind = {.cancel = cancel, .describe = describe};

@@ -3,7 +3,8 @@
  * queues do with a deque of futures.
  *
  *     struct tusk__sync_waiter waiter;
- *     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, "a lock");
+ *     static const struct tusk__sync_kind a_lock = {"a lock", "", offsetof(tusk_lock, waiters_)};
+ *     int rc = tusk__waiters_wait(&lock->waiters_, task, &waiter, &a_lock);
  *
  * A waiter's record lies on its stack and is in the list from the call until the task runs
  * again: also after it has been woken or cancelled. Who comes new must see that somebody has been
@@ -31,6 +32,15 @@
 
 #include "task/task.h"
 
+/* What is waited for, for reports: "a queue at 0x1234 to have room". */
+struct tusk__sync_kind {
+    const char *noun;
+    /* What comes behind the address. */
+    const char *rest;
+    /* Where the waiters are in the object: so its address is known without being kept. */
+    size_t offset;
+};
+
 enum tusk__sync_waiter_state { TUSK__WAITING, TUSK__WOKEN, TUSK__WAIT_CANCELLED };
 
 struct tusk__sync_waiter {
@@ -39,8 +49,7 @@ struct tusk__sync_waiter {
     struct tusk__sync_waiter *previous;
     struct tusk__waiters *waiters;
     struct tusk__task *task;
-    /* For reports: "a lock". */
-    const char *what;
+    const struct tusk__sync_kind *what;
     enum tusk__sync_waiter_state state;
 };
 
@@ -129,7 +138,8 @@ int tusk__waiters_refuse_loop(void);
  * TUSK_OTHER_LOOP; waiter->state says afterwards whether it had been woken.
  */
 TUSK__ALWAYS_INLINE int tusk__waiters_wait(struct tusk__waiters *waiters, struct tusk__task *task,
-                                           struct tusk__sync_waiter *waiter, const char *what)
+                                           struct tusk__sync_waiter *waiter,
+                                           const struct tusk__sync_kind *what)
 {
     waiter->wait.kind = &tusk__sync_waiter_kind;
     waiter->waiters = waiters;

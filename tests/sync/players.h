@@ -29,6 +29,15 @@ static STAGE_UNUSED const char *waits_for(tusk_task *task)
     return text;
 }
 
+/* Expects that to be the object of that kind; `rest` is what a report says behind its address. */
+static STAGE_UNUSED void expect_waits(tusk_task *task, const char *kind, const void *object, const char *rest)
+{
+    char wanted[128];
+
+    snprintf(wanted, sizeof wanted, "%s at %p%s", kind, object, rest);
+    expect_text(waits_for(task), wanted);
+}
+
 /* Cancels the task, awaits it, and says whether it ended by that. */
 static STAGE_UNUSED void cancel_and_await(tusk_task *task)
 {

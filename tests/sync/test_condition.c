@@ -42,7 +42,7 @@ static int notify_some(void *arg)
 
     (void)arg;
     start_three(tasks, wait_once);
-    expect_text(waits_for(tasks[0]), "a condition");
+    expect_waits(tasks[0], "a condition", &condition, "");
     mark();
     notify(0);
     let_run(2);
@@ -174,77 +174,7 @@ static void test_a_cancelled_wait_notifies_another(void **state)
     play_trace(cancel_waiting, "a@2 c@3");
 }
 
-static int wait_stubbornly(void *arg)
-{
-    int rc;
-
-    tusk_condition_scope(&condition);
-    rc = tusk_condition_wait(&condition);
-    expect(tusk_condition_locked(&condition));
-    expect_text(tusk_message(), arg);
-    trace_at("held");
-    return rc;
-}
-
-/* Cancelled again and again while it wants the lock back: it gets it first, then tells of the last cancel. */
-static int cancel_relock(void *arg)
-{
-    tusk_task *task = tusk_create_task(wait_stubbornly, "third");
-
-    (void)arg;
-    let_run(1);
-    expect_int(tusk_condition_acquire(&condition), 0);
-    mark();
-    expect(tusk_task_cancel(task, .msg = "first"));
-    let_run(2);
-    expect_text(waits_for(task), "a lock");
-    expect(tusk_task_cancel(task, .msg = "second"));
-    let_run(2);
-    expect_text(waits_for(task), "a lock");
-    expect(tusk_task_cancel(task, .msg = "third"));
-    let_run(2);
-    expect(!tusk_future_done(task));
-    expect_int(tusk_task_cancelling(task), 3);
-    expect_int(tusk_condition_release(&condition), 0);
-    expect_int(tusk_await(task), -ECANCELED);
-    expect(!tusk_condition_locked(&condition));
-    return 0;
-}
-
-static void test_the_lock_is_taken_again_through_any_number_of_cancels(void **state)
-{
-    (void)state;
-    play_trace(cancel_relock, "held@7");
-}
-
-/* Notified, then cancelled while it waits for the lock: the notification goes to the next. */
-static int cancel_notified(void *arg)
-{
-    tusk_task *tasks[3];
-
-    (void)arg;
-    start_three(tasks, wait_once);
-    mark();
-    expect_int(tusk_condition_acquire(&condition), 0);
-    expect_int(tusk_condition_notify(&condition, 1), 0);
-    let_run(1);
-    expect_text(waits_for(tasks[0]), "a lock");
-    expect(tusk_task_cancel(tasks[0]));
-    expect_int(tusk_condition_release(&condition), 0);
-    expect_int(tusk_await(tasks[0]), -ECANCELED);
-    expect_int(tusk_await(tasks[1]), 0);
-    expect_text(waits_for(tasks[2]), "a condition");
-    cancel_and_await(tasks[2]);
-    return 0;
-}
-
-static void test_a_notification_is_not_lost_by_a_cancel_at_the_lock(void **state)
-{
-    (void)state;
-    play_trace(cancel_notified, "b@3");
-}
-
-/* The same when the cancel comes before it runs at all. */
+/* Notified, then cancelled before it runs: the notification goes to the next. */
 static int cancel_woken(void *arg)
 {
     tusk_task *tasks[3];
@@ -311,8 +241,6 @@ int main(void)
         cmocka_unit_test(test_without_the_lock_all_is_refused),
         cmocka_unit_test(test_wait_for_looks_again_after_each_notification),
         cmocka_unit_test(test_a_cancelled_wait_notifies_another),
-        cmocka_unit_test(test_the_lock_is_taken_again_through_any_number_of_cancels),
-        cmocka_unit_test(test_a_notification_is_not_lost_by_a_cancel_at_the_lock),
         cmocka_unit_test(test_a_notification_is_not_lost_by_a_cancel_before_the_turn),
         cmocka_unit_test(test_two_conditions_share_a_lock),
     };

@@ -52,7 +52,7 @@ static int set_and_clear(void *arg)
     tasks[1] = tusk_create_task(wait_and_say, "b");
     tasks[2] = tusk_create_task(wait_and_say, "c");
     let_run(1);
-    expect_text(waits_for(tasks[0]), "an event");
+    expect_waits(tasks[0], "an event", &event, "");
     mark();
     tusk_event_set(&event);
     tusk_event_clear(&event);

@@ -75,7 +75,7 @@ static int first_in_first_out(void *arg)
     tasks[1] = tusk_create_task(take_turn, "b");
     tasks[2] = tusk_create_task(take_turn, "c");
     let_run(2);
-    expect_text(waits_for(tasks[1]), "a lock");
+    expect_waits(tasks[1], "a lock", &lock, "");
     mark();
     expect_int(tusk_lock_release(&lock), 0);
     expect_int(tusk_await(tusk_gather(tasks, 3)), 0);
@@ -180,32 +180,6 @@ static void test_cancelled_after_the_wake_it_wakes_the_next(void **state)
 {
     (void)state;
     play_trace(cancel_woken, "second@2");
-}
-
-/* The first is cancelled, then the lock released: the wake waits for the cancelled one to run. */
-static int cancel_then_release(void *arg)
-{
-    tusk_task *first;
-    tusk_task *second;
-
-    (void)arg;
-    expect_int(tusk_lock_acquire(&lock), 0);
-    first = tusk_create_task(take_turn, "first");
-    second = tusk_create_task(take_turn, "second");
-    let_run(1);
-    mark();
-    expect(tusk_task_cancel(first));
-    expect_int(tusk_lock_release(&lock), 0);
-    expect_text(waits_for(second), "a lock");
-    expect_int(tusk_await(second), 0);
-    expect_int(tusk_await(first), -ECANCELED);
-    return 0;
-}
-
-static void test_a_release_after_the_cancel_of_the_first_reaches_the_second(void **state)
-{
-    (void)state;
-    play_trace(cancel_then_release, "second@2");
 }
 
 /* A newcomer passes waiters that are all cancelled, who then find it locked and wake nobody. */
@@ -366,6 +340,47 @@ static void test_waiters_of_another_loop_are_refused(void **state)
     play_quietly(use_in_two_loops);
 }
 
+/* ---- two locks taken in two orders ---- */
+
+static tusk_lock other_lock;
+
+static int take_both(void *arg)
+{
+    tusk_lock *first = arg;
+    tusk_lock *second = first == &lock ? &other_lock : &lock;
+
+    tusk_lock_scope(first);
+    tusk_try(tusk_sleep(1));
+    tusk_lock_scope(second);
+    return 0;
+}
+
+static int take_crosswise(void *arg)
+{
+    tusk_task *tasks[2] = {
+        tusk_create_task(take_both, &lock, .name = "left"),
+        tusk_create_task(take_both, &other_lock, .name = "right"),
+    };
+
+    (void)arg;
+    return tusk_await(tusk_gather(tasks, 2));
+}
+
+static void test_a_deadlock_names_the_locks(void **state)
+{
+    char wanted[256];
+
+    (void)state;
+    assert_int_equal(play(take_crosswise), -EDEADLK);
+    snprintf(wanted, sizeof wanted,
+             "Deadlock: waiting for a gather|Task-1|-|-\n"
+             "Deadlock: waiting for a lock at %p|left|-|-\n"
+             "Deadlock: waiting for a lock at %p|right|-|-\n",
+             (void *)&other_lock, (void *)&lock);
+    assert_string_equal(stage_reports, wanted);
+    assert_false(tusk_lock_locked(&lock) || tusk_lock_locked(&other_lock));
+}
+
 /* ---- the scope ---- */
 
 static int leave_early(int where)
@@ -446,13 +461,13 @@ int main(void)
         cmocka_unit_test(test_a_newcomer_queues_up_behind_the_one_woken),
         cmocka_unit_test(test_a_cancelled_waiter_leaves_the_lock_alone),
         cmocka_unit_test(test_cancelled_after_the_wake_it_wakes_the_next),
-        cmocka_unit_test(test_a_release_after_the_cancel_of_the_first_reaches_the_second),
         cmocka_unit_test(test_a_newcomer_passes_waiters_that_are_all_cancelled),
         cmocka_unit_test(test_a_row_of_cancels_does_not_lose_the_wake),
         cmocka_unit_test(test_the_message_of_the_cancel_comes_with_it),
         cmocka_unit_test(test_cancels_itself_then_blocks),
         cmocka_unit_test(test_only_tasks_acquire),
         cmocka_unit_test(test_waiters_of_another_loop_are_refused),
+        cmocka_unit_test(test_a_deadlock_names_the_locks),
         cmocka_unit_test(test_a_scope_releases_on_every_way_out),
         cmocka_unit_test(test_a_scope_that_was_not_entered_releases_nothing),
     };

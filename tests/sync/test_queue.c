@@ -171,7 +171,7 @@ static int wait_for_items(void *arg)
     tasks[0] = tusk_create_task(getter, "a");
     tasks[1] = tusk_create_task(getter, "b");
     let_run(1);
-    expect_text(waits_for(tasks[0]), "a queue to have an item");
+    expect_waits(tasks[0], "a queue", &queue, " to have an item");
     mark();
     expect_int(put(1), 0);
     expect_int(put(2), 0);
@@ -197,7 +197,7 @@ static int wait_for_room(void *arg)
     tasks[0] = start_putter("a", 2);
     tasks[1] = start_putter("b", 3);
     let_run(1);
-    expect_text(waits_for(tasks[0]), "a queue to have room");
+    expect_waits(tasks[0], "a queue", &queue, " to have room");
     mark();
     expect_int(put_nowait(9), TUSK_QUEUE_FULL);
     for (int i = 1; i <= 3; i++) {
@@ -242,54 +242,6 @@ static void test_a_woken_getter_that_finds_nothing_goes_to_the_end(void **state)
 
 /* ---- cancels ---- */
 
-static int cancel_getters(void *arg)
-{
-    tusk_task *tasks[3];
-
-    (void)arg;
-    set_up(0);
-    tasks[0] = tusk_create_task(getter, "never");
-    tasks[1] = tusk_create_task(getter, "never");
-    tasks[2] = tusk_create_task(getter, "third");
-    let_run(1);
-    mark();
-    expect(tusk_task_cancel(tasks[0]));
-    expect_int(put(1), 0);
-    /* It was woken: it must pass the wake-up on. */
-    expect(tusk_task_cancel(tasks[1]));
-    expect_int(tusk_await(tasks[2]), 1);
-    expect_int(tusk_await(tasks[0]), -ECANCELED);
-    expect_int(tusk_await(tasks[1]), -ECANCELED);
-    expect(tusk_queue_empty(&queue));
-    return clean_up();
-}
-
-static void test_a_cancelled_getter_does_not_lose_an_item(void **state)
-{
-    (void)state;
-    play_trace(cancel_getters, "third:1@2");
-}
-
-static int cancel_only_getter(void *arg)
-{
-    tusk_task *task;
-
-    (void)arg;
-    set_up(0);
-    task = tusk_create_task(getter, "never");
-    let_run(1);
-    expect_int(put(1), 0);
-    cancel_and_await(task);
-    expect_int(get_nowait(), 1);
-    return clean_up();
-}
-
-static void test_the_item_of_a_cancelled_getter_stays(void **state)
-{
-    (void)state;
-    play_trace(cancel_only_getter, "");
-}
-
 static int cancel_putters(void *arg)
 {
     tusk_task *tasks[3];
@@ -333,7 +285,7 @@ static int join(void *arg)
     put_three();
     task = tusk_create_task(joiner, "joined");
     let_run(1);
-    expect_text(waits_for(task), "a queue to be done");
+    expect_waits(task, "a queue", &queue, " to be done");
     mark();
     for (int i = 1; i <= 3; i++) {
         expect_int(get(), i);
@@ -427,40 +379,6 @@ static void test_a_shutdown_wakes_all_who_wait(void **state)
 {
     (void)state;
     play_trace(wake_by_shutdown, "");
-}
-
-/* Two of five are taken and not done with: an immediate shutdown counts the three that are there. */
-static int shut_down_at_once(void *arg)
-{
-    tusk_task *task;
-
-    (void)arg;
-    set_up(0);
-    for (int i = 0; i < 5; i++)
-        expect_int(put(i), 0);
-    expect_int(get(), 0);
-    expect_int(get(), 1);
-    task = tusk_create_task(joiner, "joined");
-    let_run(1);
-    tusk_queue_shutdown(&queue, .immediate = true);
-    expect(tusk_queue_empty(&queue));
-    expect_int(get(), TUSK_QUEUE_SHUT_DOWN);
-    let_run(3);
-    expect(!tusk_future_done(task));
-    expect_int(tusk_queue_task_done(&queue), 0);
-    let_run(3);
-    expect(!tusk_future_done(task));
-    expect_int(tusk_queue_task_done(&queue), 0);
-    mark();
-    expect_int(tusk_await(task), 0);
-    expect_int(tusk_queue_task_done(&queue), -EINVAL);
-    return 0;
-}
-
-static void test_an_immediate_shutdown_counts_what_it_drops(void **state)
-{
-    (void)state;
-    play_trace(shut_down_at_once, "joined@1");
 }
 
 /* More said to be done than taken: nothing is counted twice. */
@@ -679,14 +597,11 @@ int main(void)
         cmocka_unit_test(test_a_put_takes_one_iteration_and_two_for_the_awaiter),
         cmocka_unit_test(test_puts_wait_for_room_in_order),
         cmocka_unit_test(test_a_woken_getter_that_finds_nothing_goes_to_the_end),
-        cmocka_unit_test(test_a_cancelled_getter_does_not_lose_an_item),
-        cmocka_unit_test(test_the_item_of_a_cancelled_getter_stays),
         cmocka_unit_test(test_a_cancelled_putter_puts_nothing_and_passes_the_room_on),
         cmocka_unit_test(test_join_waits_until_all_is_done),
         cmocka_unit_test(test_join_can_be_cancelled),
         cmocka_unit_test(test_a_shutdown_lets_gets_drain),
         cmocka_unit_test(test_a_shutdown_wakes_all_who_wait),
-        cmocka_unit_test(test_an_immediate_shutdown_counts_what_it_drops),
         cmocka_unit_test(test_an_immediate_shutdown_never_counts_below_zero),
         cmocka_unit_test(test_items_keep_their_order_while_memory_grows),
         cmocka_unit_test(test_without_memory_a_put_fails_and_all_items_stay),
