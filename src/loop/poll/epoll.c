@@ -8,6 +8,11 @@
  *
  * Wake-ups come by an eventfd that is watched edge-triggered and never read:
  * each write is an edge. It holds 64 bits, so it is full after 2^64 - 2 wake-ups.
+ *
+ * What the kernel keeps with a registration is not the address of the watch but its number and a
+ * generation. For a registration lasts as long as the open file, and if its number was closed by
+ * others while a duplicate lives on (in a child process, say) nobody can take it back: events
+ * come from it for ever, and must not find a watch that is gone, or another one.
  */
 #if defined(__linux__)
 
@@ -16,6 +21,7 @@
 #endif
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -33,25 +39,36 @@
 
 enum { EVENTS_PER_WAIT = 256 };
 
+/* Who watches a number. */
+struct slot {
+    struct tusk__watch *watch;
+    /* How many watches there have been. */
+    uint32_t generation;
+};
+
 struct state {
     int epoll;
     int wake;
     bool has_pwait2;
-    /* What the last wait brought and unwatch may still have to take out. */
-    int event_count;
+    /* By number. */
+    struct slot *slots;
+    size_t slot_count;
     struct epoll_event events[EVENTS_PER_WAIT];
 };
+
+/* Comes with events of `wake`: no slot has this number. */
+#define NOBODY UINT64_MAX
 
 static struct state *state_of(const struct tusk__poller *poller)
 {
     return poller->state;
 }
 
-static int add(struct state *state, int fd, uint32_t events, void *watch)
+static int control(struct state *state, int operation, int fd, uint32_t events, uint64_t data)
 {
-    struct epoll_event event = {.events = events, .data.ptr = watch};
+    struct epoll_event event = {.events = events, .data.u64 = data};
 
-    return epoll_ctl(state->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(state->epoll, operation, fd, &event) < 0 ? -errno : 0;
 }
 
 static void free_state(struct state *state)
@@ -60,6 +77,7 @@ static void free_state(struct state *state)
         close(state->wake);
     if (state->epoll >= 0)
         close(state->epoll);
+    tusk__free(state->slots);
     tusk__free(state);
 }
 
@@ -75,7 +93,7 @@ static int open_descriptors(struct state *state)
     state->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (state->wake < 0)
         return -errno;
-    return add(state, state->wake, EPOLLIN | EPOLLET, NULL);
+    return control(state, EPOLL_CTL_ADD, state->wake, EPOLLIN | EPOLLET, NOBODY);
 }
 
 static int epoll_open(struct tusk__poller *poller)
@@ -138,11 +156,25 @@ static int events_of(uint32_t events)
 {
     int result = 0;
 
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         result |= TUSK__POLL_READ;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         result |= TUSK__POLL_WRITE;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        result |= TUSK__POLL_ENDED;
+    if (events & EPOLLPRI)
+        result |= TUSK__POLL_URGENT;
     return result;
+}
+
+/* Whose event this is, if he still watches. */
+static struct tusk__watch *watch_of(const struct state *state, uint64_t data)
+{
+    size_t number = (uint32_t)data;
+
+    return number < state->slot_count && state->slots[number].generation == data >> 32
+               ? state->slots[number].watch
+               : NULL;
 }
 
 static int epoll_wait_ready(struct tusk__poller *poller, int64_t timeout)
@@ -154,14 +186,12 @@ static int epoll_wait_ready(struct tusk__poller *poller, int64_t timeout)
         return 0;
     if (count < 0)
         return count;
-    state->event_count = count;
     for (int i = 0; i < count; i++) {
-        struct tusk__watch *watch = state->events[i].data.ptr;
+        struct tusk__watch *watch = watch_of(state, state->events[i].data.u64);
 
         if (watch)
             watch->ready(watch, events_of(state->events[i].events));
     }
-    state->event_count = 0;
     return 0;
 }
 
@@ -174,30 +204,81 @@ static void epoll_wake(struct tusk__poller *poller)
     (void)written;
 }
 
-static int epoll_watch(struct tusk__poller *poller, struct tusk__watch *watch)
+static uint32_t mask_of(const struct tusk__watch *watch)
 {
     uint32_t events = 0;
-    int rc;
 
     if (watch->events & TUSK__POLL_READ)
         events |= EPOLLIN | EPOLLRDHUP;
     if (watch->events & TUSK__POLL_WRITE)
         events |= EPOLLOUT;
-    rc = add(state_of(poller), watch->fd, events, watch);
+    if (watch->events & TUSK__POLL_EDGE)
+        events |= EPOLLET;
+    if ((watch->events & TUSK__POLL_READ) && (watch->events & TUSK__POLL_EDGE))
+        events |= EPOLLPRI;
+    return events;
+}
+
+/* Makes room for this number. */
+static int reserve(struct state *state, int fd)
+{
+    size_t count = state->slot_count ? state->slot_count : 64;
+    struct slot *slots;
+
+    if ((size_t)fd < state->slot_count)
+        return 0;
+    while (count <= (size_t)fd)
+        count *= 2;
+    slots = tusk__alloc_array(count, sizeof *slots);
+    if (!slots)
+        return -ENOMEM;
+    if (state->slots)
+        memcpy(slots, state->slots, state->slot_count * sizeof *slots);
+    tusk__free(state->slots);
+    state->slots = slots;
+    state->slot_count = count;
+    return 0;
+}
+
+static int register_watch(struct state *state, int operation, const struct tusk__watch *watch)
+{
+    uint64_t data = (uint64_t)state->slots[watch->fd].generation << 32 | (uint32_t)watch->fd;
+
+    return control(state, operation, watch->fd, mask_of(watch), data);
+}
+
+static int epoll_watch(struct tusk__poller *poller, struct tusk__watch *watch)
+{
+    struct state *state = state_of(poller);
+    int rc = reserve(state, watch->fd);
+
+    if (rc < 0)
+        return rc;
+    state->slots[watch->fd].generation++;
+    rc = tusk__fail_now() ? -ENOSPC : register_watch(state, EPOLL_CTL_ADD, watch);
+    state->slots[watch->fd].watch = rc == 0 ? watch : NULL;
     if (rc == 0)
         poller->watched++;
     return rc;
+}
+
+/* The kernel looks again at what a changed registration is ready for. */
+static int epoll_again(struct tusk__poller *poller, struct tusk__watch *watch, int events)
+{
+    (void)events;
+    return register_watch(state_of(poller), EPOLL_CTL_MOD, watch);
 }
 
 static void epoll_unwatch(struct tusk__poller *poller, struct tusk__watch *watch)
 {
     struct state *state = state_of(poller);
 
-    epoll_ctl(state->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    for (int i = 0; i < state->event_count; i++)
-        if (state->events[i].data.ptr == watch)
-            state->events[i].data.ptr = NULL;
     poller->watched--;
+    /* Its number may be another watch's by now. */
+    if (state->slots[watch->fd].watch != watch)
+        return;
+    epoll_ctl(state->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    state->slots[watch->fd].watch = NULL;
 }
 
 static int epoll_fileno(const struct tusk__poller *poller)
@@ -212,6 +293,7 @@ const struct tusk__poll_backend tusk__poll_epoll = {
     .wait = epoll_wait_ready,
     .wake = epoll_wake,
     .watch = epoll_watch,
+    .again = epoll_again,
     .unwatch = epoll_unwatch,
     .fileno = epoll_fileno,
 };

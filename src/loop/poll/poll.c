@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -100,11 +101,14 @@ static nfds_t fill(struct state *state)
     for (struct tusk__watch *watch = state->watches; watch; watch = watch->next) {
         short events = 0;
 
-        if (watch->events & TUSK__POLL_READ)
+        if (watch->expected & TUSK__POLL_READ)
             events = POLLIN;
-        if (watch->events & TUSK__POLL_WRITE)
+        if (watch->expected & TUSK__POLL_WRITE)
             events = (short)(events | POLLOUT);
-        state->fds[count++] = (struct pollfd){.fd = watch->fd, .events = events};
+        if (watch->expected & TUSK__POLL_URGENT)
+            events = (short)(events | POLLPRI);
+        /* poll() ignores negative descriptors, and reports errors of all others unasked. */
+        state->fds[count++] = (struct pollfd){.fd = events ? watch->fd : ~watch->fd, .events = events};
     }
     return count;
 }
@@ -121,11 +125,26 @@ static int events_of(short revents)
 {
     int result = 0;
 
-    if (revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
+    if (revents & (POLLIN | POLLPRI | POLLHUP | POLLERR | POLLNVAL))
         result |= TUSK__POLL_READ;
     if (revents & (POLLOUT | POLLHUP | POLLERR | POLLNVAL))
         result |= TUSK__POLL_WRITE;
+    if (revents & (POLLHUP | POLLERR | POLLNVAL))
+        result |= TUSK__POLL_ENDED;
+    if (revents & POLLPRI)
+        result |= TUSK__POLL_URGENT;
     return result;
+}
+
+/*
+ * An edge-triggered watch does not hear of the same thing again before it expects it again. At
+ * an end or an error it expects nothing: poll() would report that for ever.
+ */
+static void call(struct tusk__watch *watch, int events)
+{
+    if (watch->events & TUSK__POLL_EDGE)
+        watch->expected &= events & TUSK__POLL_ENDED ? 0 : ~events;
+    watch->ready(watch, events);
 }
 
 /*
@@ -138,10 +157,10 @@ static void report(struct state *state)
 
     for (struct tusk__watch *watch = state->watches; watch; watch = state->next, i++) {
         state->next = watch->next;
-        while (state->fds[i].fd != watch->fd)
+        while (state->fds[i].fd != watch->fd && state->fds[i].fd != ~watch->fd)
             i++;
         if (state->fds[i].revents)
-            watch->ready(watch, events_of(state->fds[i].revents));
+            call(watch, events_of(state->fds[i].revents));
     }
     state->next = NULL;
 }
@@ -168,16 +187,41 @@ static void poll_wake(struct tusk__poller *poller)
     (void)written;
 }
 
+/* poll() takes regular files and says that they are ready, for ever. */
+static int check(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
+}
+
 static int poll_watch(struct tusk__poller *poller, struct tusk__watch *watch)
 {
     struct state *state = state_of(poller);
-    int rc = reserve(state, poller->watched + 1);
+    int rc = check(watch->fd);
 
+    if (rc == 0)
+        rc = reserve(state, poller->watched + 1);
     if (rc < 0)
         return rc;
     watch->next = state->watches;
+    watch->expected = watch->events | (watch->events & TUSK__POLL_EDGE ? TUSK__POLL_URGENT : 0);
     state->watches = watch;
     poller->watched++;
+    return 0;
+}
+
+static void poll_expect(struct tusk__poller *poller, struct tusk__watch *watch, int events)
+{
+    (void)poller;
+    watch->expected |= events;
+}
+
+static int poll_again(struct tusk__poller *poller, struct tusk__watch *watch, int events)
+{
+    poll_expect(poller, watch, events);
     return 0;
 }
 
@@ -207,6 +251,8 @@ const struct tusk__poll_backend tusk__poll_poll = {
     .wait = poll_wait,
     .wake = poll_wake,
     .watch = poll_watch,
+    .expect = poll_expect,
+    .again = poll_again,
     .unwatch = poll_unwatch,
     .fileno = poll_fileno,
 };
