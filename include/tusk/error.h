@@ -68,6 +68,53 @@ enum {
      * tusk_loop_call_soon_threadsafe().
      */
     TUSK_OTHER_THREAD = -10016,
+    /* The executor was shut down: it takes no more work. */
+    TUSK_EXECUTOR_SHUT_DOWN = -10017,
+    /* The stream was closed or aborted. */
+    TUSK_STREAM_CLOSED = -10018,
+    /* The stream ended before all that was asked for had come. */
+    TUSK_INCOMPLETE_READ = -10019,
+    /* A line, or what stands before a separator, is longer than the stream's limit. */
+    TUSK_LIMIT_OVERRUN = -10020,
+
+    /* --- the resolver's: EAI_AGAIN of <netdb.h> is TUSK_EAI_AGAIN; see tusk/resolver.h --- */
+
+    /* The host has no address of the family asked for. */
+    TUSK_EAI_ADDRFAMILY = -10101,
+    /* No answer from the name server for now. */
+    TUSK_EAI_AGAIN = -10102,
+    /* Flags that the system does not know, or not together. */
+    TUSK_EAI_BADFLAGS = -10103,
+    TUSK_EAI_BADHINTS = -10104,
+    /* The name server cannot answer, and will not be able to later. */
+    TUSK_EAI_FAIL = -10105,
+    /* An address family that the system does not know. */
+    TUSK_EAI_FAMILY = -10106,
+    /* The host's name cannot be encoded as an international one (AI_IDN). */
+    TUSK_EAI_IDN_ENCODE = -10107,
+    /* The host is known, but has no address. */
+    TUSK_EAI_NODATA = -10108,
+    /* The host or the service is not known. */
+    TUSK_EAI_NONAME = -10109,
+    /* The name does not fit into the caller's memory. */
+    TUSK_EAI_OVERFLOW = -10110,
+    TUSK_EAI_PROTOCOL = -10111,
+    /* There is no such service, or port. */
+    TUSK_EAI_SERVICE = -10112,
+    TUSK_EAI_SOCKTYPE = -10113,
+    /* The resolver failed with a code that tusk does not know. */
+    TUSK_EAI_UNKNOWN = -10114,
+
+    /* --- of TLS: see tusk/tls.h. Each comes with a message that says why --- */
+
+    /* The peer's certificate was not accepted: expired, unknown, for another name ..., or there is none. */
+    TUSK_TLS_CERTIFICATE = -10201,
+    /* TLS failed: what came is no TLS, the two have nothing in common, the peer refused us ... */
+    TUSK_TLS_FAILED = -10202,
+    /* The connection ended without TLS's goodbye: more may have been meant to come. */
+    TUSK_TLS_EOF = -10203,
+    /* A file with certificates or keys has not what it should have. */
+    TUSK_TLS_FILE = -10204,
 };
 
 /*

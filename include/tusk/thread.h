@@ -62,9 +62,8 @@ TUSK_API void tusk_thread_pool_executor_release(tusk_thread_pool_executor *execu
 /*
  * Runs function(arg) in a thread of the executor, or of the default one if it is NULL, in an empty
  * context. Returns a future of its result. NULL on an error (tusk_last_error()): -EINVAL without
- * function, TUSK_NO_RUNNING_LOOP, TUSK_INVALID_STATE if the executor was shut down, -EAGAIN if the
- * system gives no thread, -ENOMEM. Takes a tusk_copy(). Does not suspend. In C, `where` is left
- * out.
+ * function, TUSK_NO_RUNNING_LOOP, TUSK_EXECUTOR_SHUT_DOWN, -EAGAIN if the system gives no thread,
+ * -ENOMEM. Takes a tusk_copy(). Does not suspend. In C, `where` is left out.
  */
 TUSK_API tusk_future *tusk_run_in_executor(tusk_thread_pool_executor *executor, tusk_coro *function,
                                            void *arg, const char *where);

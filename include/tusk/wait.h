@@ -55,8 +55,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_wait_for_coro(tusk_coro *coro, void *arg, doub
 /*
  * A future that is done when the given one is, and has its outcome, without the message of a
  * cancel; but whoever cancels it, or awaits it and is cancelled, leaves the given one alone. Takes
- * the reference. One that is done already comes back itself. NULL gives NULL; -ENOMEM as for any
- * creation (the inner one runs on). Does not suspend.
+ * the reference. One that is done already comes back itself. NULL gives NULL; -ENOMEM,
+ * TUSK_LOOP_CLOSED as for any creation (the inner one runs on). Does not suspend.
  *
  *     rc = tusk_await(tusk_shield(tusk_create_task(commit, &transaction)));
  */
@@ -91,13 +91,17 @@ TUSK_API tusk_as_completed_iterator *tusk_as_completed(tusk_future *const *futur
 
 /*
  * Waits for the next one that ends. Returns 1 and the future, borrowed, or 0 when there are no
- * more; -ETIMEDOUT when the time is over (for each one that is left), -ECANCELED, TUSK_NOT_IN_TASK.
- * Suspends.
+ * more; -ETIMEDOUT when the time is over (for each one that is left), -ECANCELED, TUSK_NOT_IN_TASK,
+ * TUSK_OTHER_LOOP. Several tasks may wait at once: each future goes to one of them, first come
+ * first served. Suspends, unless one has ended already.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_as_completed_next(tusk_as_completed_iterator *iterator,
                                                     tusk_future **ret_future);
 
-/* Ends the waiting, cancels nothing. Takes NULL. Does not suspend. */
+/*
+ * Ends the waiting, cancels nothing. Tasks that wait for the next one get TUSK_INVALID_STATE. Takes
+ * NULL. Does not suspend.
+ */
 TUSK_API void tusk_as_completed_close(tusk_as_completed_iterator *iterator);
 
 #ifndef __cplusplus

@@ -7,12 +7,15 @@
  */
 #include "base/sys.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -362,6 +365,24 @@ int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int6
 #else
     return -pthread_cond_timedwait(condition, lock, &time);
 #endif
+}
+
+void tusk__name_function(uintptr_t address, char *text, size_t size)
+{
+    Dl_info info;
+    const char *file;
+
+    if (dladdr((void *)address, &info) == 0 || !info.dli_fname) {
+        snprintf(text, size, "%p", (void *)address);
+        return;
+    }
+    file = strrchr(info.dli_fname, '/');
+    /* The name before another place is that of a neighbour. */
+    if (info.dli_sname && (uintptr_t)info.dli_saddr == address)
+        snprintf(text, size, "%s", info.dli_sname);
+    else
+        snprintf(text, size, "%s+0x%zx", file ? file + 1 : info.dli_fname,
+                 (size_t)(address - (uintptr_t)info.dli_fbase));
 }
 
 size_t tusk__signal_stack_size(void)

@@ -80,6 +80,12 @@ int tusk__cond_init(pthread_cond_t *condition);
 /* Waits until it is signalled or the clock says `deadline`; then -ETIMEDOUT. */
 int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline);
 
+/*
+ * Writes the name of the function at this address. One that its file does not export, as a static
+ * one, is "file+0x12", the place that addr2line takes; without a file it is the bare address.
+ */
+void tusk__name_function(uintptr_t address, char *text, size_t size);
+
 /* The bytes that a signal handler's stack needs on this processor. */
 size_t tusk__signal_stack_size(void);
 

@@ -26,6 +26,7 @@ struct call {
 /* A call from another thread, or for one. */
 struct threadsafe_call {
     struct tusk__letter letter;
+    struct tusk_loop *loop;
     tusk_callback *callback;
     void *arg;
 };
@@ -48,14 +49,9 @@ void tusk__run_callback(struct tusk_loop *loop, tusk_callback *callback, void *a
 {
     unsigned messages = tusk__thread_messages;
     int rc = callback(arg);
-    struct tusk_exception_context context = {.message = "Exception in callback", .error = rc};
 
-    if (likely(rc >= 0))
-        return;
-    /* One that was there before belongs to another error. */
-    if (tusk__thread_messages != messages)
-        context.error_message = tusk__thread_message(rc);
-    tusk__loop_report(loop, &context);
+    if (unlikely(rc < 0))
+        tusk__report_callback(loop, (uintptr_t)callback, NULL, rc, messages);
 }
 
 static void run_call(struct tusk__handle *handle)
@@ -232,8 +228,10 @@ void tusk__loop_send(struct tusk_loop *loop, struct tusk__letter *letter)
 
 static void drop_threadsafe_call(struct tusk__letter *letter)
 {
+    struct threadsafe_call *call = container_of(letter, struct threadsafe_call, letter);
+
     tusk__cell_drop(letter->handle.context);
-    tusk__free(container_of(letter, struct threadsafe_call, letter));
+    tusk__stock_put(&call->loop->stock, call);
 }
 
 static void open_threadsafe_call(struct tusk_loop *loop, struct tusk__letter *letter)
@@ -252,11 +250,12 @@ int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, voi
         return -EINVAL;
     if (loop->closed)
         return TUSK_LOOP_CLOSED;
-    call = tusk__alloc(sizeof *call);
+    call = tusk__stock_get(&loop->stock, sizeof *call);
     if (!call)
         return -ENOMEM;
     call->letter =
         (struct tusk__letter){{.run = tusk__letter_run}, open_threadsafe_call, drop_threadsafe_call};
+    call->loop = loop;
     call->callback = callback;
     call->arg = arg;
     if (loop == tusk__running_loop)

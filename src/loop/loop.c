@@ -40,18 +40,24 @@ static void read_clock(struct tusk_loop *loop)
     loop->now = tusk__loop_clock(loop);
 }
 
-int64_t tusk__loop_deadline(int64_t from, double seconds)
+static int64_t far_deadline(int64_t from, double seconds)
 {
     double nanoseconds = (double)from + seconds * 1e9;
 
     if (nanoseconds >= (double)TUSK__HORIZON)
         return TUSK__FOREVER;
-    if (nanoseconds <= -(double)TUSK__HORIZON)
-        return -TUSK__HORIZON;
+    return nanoseconds <= -(double)TUSK__HORIZON ? -TUSK__HORIZON : (int64_t)nanoseconds;
+}
+
+int64_t tusk__loop_deadline(int64_t from, double seconds)
+{
+    int64_t when;
+
     /* Doubles are exact to 2^53 ns, 104 days: near deadlines are added as integers. */
-    if (seconds > -9e6 && seconds < 9e6)
-        return from + (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
-    return (int64_t)nanoseconds;
+    if (unlikely(!(seconds > -9e6 && seconds < 9e6)))
+        return far_deadline(from, seconds);
+    when = from + (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
+    return when >= TUSK__HORIZON ? TUSK__FOREVER : when;
 }
 
 void tusk__loop_add_timer(struct tusk_loop *loop, struct tusk__timer *timer, int64_t when)
@@ -92,6 +98,7 @@ static void init(struct tusk_loop *loop, const struct tusk_loop_options *options
     read_clock(loop);
     loop->polled_at = loop->now;
     tusk__wheel_init(&loop->wheel, loop->now);
+    tusk__stock_open(&loop->stock);
     tusk__calls_open(loop);
     tusk__inbox_sleep(&loop->inbox);
 }
@@ -170,6 +177,7 @@ int tusk_loop_close(tusk_loop *loop)
     free_extensions(loop);
     drop_copies(loop);
     tusk__slab_close(&loop->calls);
+    tusk__stock_close(&loop->stock);
     loop->poller.backend->close(&loop->poller);
     tusk__free(loop);
     return 0;
@@ -255,6 +263,14 @@ static int jump(struct tusk_loop *loop, int64_t deadline)
     return 0;
 }
 
+/* What a descriptor has for us now comes before what the next timer has. */
+static int look_and_jump(struct tusk_loop *loop, int64_t deadline)
+{
+    int rc = loop->poller.watched > 0 ? poll(loop, 0) : 0;
+
+    return rc < 0 || loop->ready ? rc : jump(loop, deadline);
+}
+
 /* Virtual time must not jump: something goes on outside, or only what may come from there is left. */
 static bool stands_still(struct tusk_loop *loop, int64_t deadline)
 {
@@ -276,7 +292,7 @@ static int wait_for_work(struct tusk_loop *loop, int64_t until)
         else if (stands_still(loop, deadline))
             rc = sleep_until(loop, TUSK__NEVER);
         else
-            rc = jump(loop, deadline);
+            rc = look_and_jump(loop, deadline);
         fire_timers(loop);
     }
     return rc;

@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 
+#include "base/stock.h"
 #include "base/compiler.h"
 #include "base/slab.h"
 #include "loop/context.h"
@@ -93,6 +94,8 @@ struct tusk_loop {
     uint64_t iteration;
     /* The layer of tasks' part: NULL before the first future or task. */
     void *tasks;
+    /* The layer of I/O's part: NULL before the first descriptor. */
+    void *io;
     const struct tusk__loop_hooks *hooks;
 
     /* --- what turns touch --- */
@@ -116,6 +119,8 @@ struct tusk_loop {
 
     /* --- the rest --- */
     struct tusk__slab calls;
+    /* Memory of varying size, also for what other threads send. */
+    struct tusk__stock stock;
     /* The state of the random order of tasks; 0 for first in, first out. */
     uint64_t schedule;
     /* Debug mode: how long a step may take, in nanoseconds. */
@@ -233,6 +238,13 @@ void tusk__loop_orphan(struct tusk_loop *loop, struct tusk__handle *handle);
 
 /* Runs a callback of the user; what goes wrong there is reported. */
 void tusk__run_callback(struct tusk_loop *loop, tusk_callback *callback, void *arg);
+
+/*
+ * Reports that the callback at this address failed with rc; `messages` is tusk__thread_messages as it
+ * was before. future may be NULL.
+ */
+void tusk__report_callback(struct tusk_loop *loop, uintptr_t callback, struct tusk_future *future, int rc,
+                           unsigned messages);
 
 /* What the handle of a letter runs: it is known by this. */
 void tusk__letter_run(struct tusk__handle *handle);

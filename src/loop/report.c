@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/sys.h"
 #include "loop/loop.h"
 
 void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_handler *handler, void *arg)
@@ -60,6 +62,24 @@ void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_conte
         return;
     tusk_loop_default_exception_handler(loop, &failed);
     tusk_loop_default_exception_handler(loop, context);
+}
+
+TUSK__COLD void tusk__report_callback(struct tusk_loop *loop, uintptr_t callback, struct tusk_future *future,
+                                      int rc, unsigned messages)
+{
+    char name[128];
+    char message[160];
+    struct tusk_exception_context context = {
+        .message = message,
+        .error = rc,
+        /* One that was there before belongs to another error. */
+        .error_message = tusk__thread_messages != messages ? tusk__thread_message(rc) : NULL,
+        .future = future,
+    };
+
+    tusk__name_function(callback, name, sizeof name);
+    snprintf(message, sizeof message, "Exception in callback %s", name);
+    tusk__loop_report(loop, &context);
 }
 
 void tusk_loop_call_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context)

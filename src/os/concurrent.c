@@ -84,15 +84,13 @@ void tusk_concurrent_future_release(tusk_concurrent_future *future)
         return;
     if (future->owns_arg)
         tusk__copy_free(future->arg);
-    if (future->port)
-        tusk__port_release(future->port);
     tusk__cell_drop(future->submitted.handle.context);
     tusk__cell_drop(future->ended.handle.context);
     tusk__text_release(future->text);
     free_callbacks(future->callbacks);
     pthread_mutex_destroy(&future->lock);
     pthread_cond_destroy(&future->done);
-    tusk__free(future);
+    tusk__port_put(future->port, future);
 }
 
 /* ---- the end ---- */
@@ -286,7 +284,7 @@ static struct tusk_concurrent_future *create(struct tusk_loop *loop, tusk_coro *
         return tusk__fail(-EINVAL);
     if (loop->closed)
         return tusk__fail(TUSK_LOOP_CLOSED);
-    future = tusk__alloc(sizeof *future);
+    future = tusk__stock_get(&loop->stock, sizeof *future);
     if (!future)
         return tusk__fail(-ENOMEM);
     future->submitted = (struct tusk__letter){{.run = tusk__letter_run}, open_submitted, drop_submitted};

@@ -1,6 +1,6 @@
 /*
  * Thread pools. A thread is started when a job comes and none is idle, up to the
- * maximum, and stays until the pool is shut down.
+ * maximum, and stays until the pool is shut down, or until it was idle for too long.
  *
  * A thread that ends joins the one that ended before it. So the list of threads
  * has no more than one entry, whoever waits joins only the last one, and when nobody
@@ -23,13 +23,15 @@ struct tusk_thread_pool_executor {
     pthread_mutex_t lock;
     /* A job came, or the pool was shut down. */
     pthread_cond_t work;
-    /* The last thread has ended. */
-    pthread_cond_t empty;
+    /* A thread has ended. */
+    pthread_cond_t left;
     struct tusk__job *first;
     struct tusk__job *last;
     size_t queued;
     size_t max_workers;
     size_t workers;
+    /* How long a thread waits for a job, in nanoseconds; INT64_MAX: for ever. */
+    int64_t patience;
     /*
      * Threads that will take the next job: each waits, or is on its way. A thread counts again
      * before it sends its result, so that a loop which answers a result with a job finds it. That
@@ -65,11 +67,17 @@ tusk_thread_pool_executor *tusk_thread_pool_executor_create(size_t max_workers)
     if (!executor)
         return tusk__fail(-ENOMEM);
     pthread_mutex_init(&executor->lock, NULL);
-    pthread_cond_init(&executor->work, NULL);
-    tusk__cond_init(&executor->empty);
+    tusk__cond_init(&executor->work);
+    tusk__cond_init(&executor->left);
     executor->max_workers = max_workers > 0 ? max_workers : default_workers();
+    executor->patience = INT64_MAX;
     executor->handles = 1;
     return executor;
+}
+
+void tusk__executor_end_idle(struct tusk_thread_pool_executor *executor, int64_t after)
+{
+    executor->patience = after;
 }
 
 struct tusk_thread_pool_executor *tusk__executor_retain(struct tusk_thread_pool_executor *executor)
@@ -84,7 +92,7 @@ static void destroy(struct tusk_thread_pool_executor *executor)
 {
     pthread_mutex_destroy(&executor->lock);
     pthread_cond_destroy(&executor->work);
-    pthread_cond_destroy(&executor->empty);
+    pthread_cond_destroy(&executor->left);
     tusk__free(executor);
 }
 
@@ -110,6 +118,14 @@ void tusk_thread_pool_executor_release(tusk_thread_pool_executor *executor)
 
 /* ---- threads ---- */
 
+/* Waits, with the lock; -ETIMEDOUT at the deadline. INT64_MAX: there is none. */
+static int wait_until(struct tusk_thread_pool_executor *executor, pthread_cond_t *condition, int64_t deadline)
+{
+    if (deadline == INT64_MAX)
+        return -pthread_cond_wait(condition, &executor->lock);
+    return tusk__cond_wait_until(condition, &executor->lock, deadline);
+}
+
 static struct tusk__job *take_first(struct tusk_thread_pool_executor *executor)
 {
     struct tusk__job *job = executor->first;
@@ -122,12 +138,15 @@ static struct tusk__job *take_first(struct tusk_thread_pool_executor *executor)
     return job;
 }
 
-/* The next job, or NULL when the pool is shut down and has none left. */
+/* The next job, or NULL when there is none: the pool is shut down, or this thread has waited for too long. */
 static struct tusk__job *wait_for_job(struct tusk_thread_pool_executor *executor)
 {
-    while (!executor->first && !executor->shut_down) {
+    int64_t deadline = executor->patience == INT64_MAX ? INT64_MAX : tusk__clock_ns() + executor->patience;
+    int rc = 0;
+
+    while (!executor->first && !executor->shut_down && rc == 0) {
         executor->waiting++;
-        pthread_cond_wait(&executor->work, &executor->lock);
+        rc = wait_until(executor, &executor->work, deadline);
         executor->waiting--;
     }
     return take_first(executor);
@@ -143,8 +162,7 @@ static void end(struct tusk_thread_pool_executor *executor)
 
     executor->has_ended = true;
     executor->ended = pthread_self();
-    if (last)
-        pthread_cond_broadcast(&executor->empty);
+    pthread_cond_broadcast(&executor->left);
     pthread_mutex_unlock(&executor->lock);
     if (has_previous)
         pthread_join(previous, NULL);
@@ -216,7 +234,7 @@ int tusk__executor_submit(struct tusk_thread_pool_executor *executor, struct tus
     int rc;
 
     pthread_mutex_lock(&executor->lock);
-    rc = executor->shut_down ? TUSK_INVALID_STATE : provide_thread(executor);
+    rc = executor->shut_down ? TUSK_EXECUTOR_SHUT_DOWN : provide_thread(executor);
     if (rc == 0) {
         append(executor, job);
         /* Those on their way look at the queue by themselves. */
@@ -255,25 +273,39 @@ static void close_queue(struct tusk_thread_pool_executor *executor, bool cancel_
     refuse_all(refused);
 }
 
+/* Joins the thread that ended last, if nobody has. With the lock, which it gives back. */
+static void join_ended(struct tusk_thread_pool_executor *executor)
+{
+    bool has_ended = executor->has_ended;
+    pthread_t ended = executor->ended;
+
+    executor->has_ended = false;
+    pthread_mutex_unlock(&executor->lock);
+    if (has_ended)
+        pthread_join(ended, NULL);
+}
+
 int tusk__executor_wait(struct tusk_thread_pool_executor *executor, int64_t deadline)
 {
-    bool has_ended;
-    pthread_t ended;
     int rc = 0;
 
     pthread_mutex_lock(&executor->lock);
     while (executor->workers > 0 && rc == 0)
-        rc = deadline == INT64_MAX ? -pthread_cond_wait(&executor->empty, &executor->lock)
-                                   : tusk__cond_wait_until(&executor->empty, &executor->lock, deadline);
-    has_ended = executor->workers == 0 && executor->has_ended;
-    ended = executor->ended;
-    if (has_ended)
-        executor->has_ended = false;
+        rc = wait_until(executor, &executor->left, deadline);
     rc = executor->workers == 0 ? 0 : rc;
-    pthread_mutex_unlock(&executor->lock);
-    if (has_ended)
-        pthread_join(ended, NULL);
+    join_ended(executor);
     return rc;
+}
+
+void tusk__executor_dismiss(struct tusk_thread_pool_executor *executor)
+{
+    close_queue(executor, true);
+    pthread_mutex_lock(&executor->lock);
+    /* There is nothing left to take, so whoever is idle ends without delay, and says so. */
+    while (atomic_load(&executor->idle) > 0)
+        wait_until(executor, &executor->left, INT64_MAX);
+    join_ended(executor);
+    tusk_thread_pool_executor_release(executor);
 }
 
 int tusk_thread_pool_executor_shutdown(tusk_thread_pool_executor *executor, bool wait, bool cancel_futures)

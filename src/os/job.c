@@ -2,11 +2,7 @@
 
 #include <errno.h>
 
-#include "base/copy.h"
 #include "base/error.h"
-
-/* How many blocks of jobs a loop keeps: as many as the default executor has threads at most. */
-enum { SPARE_MAX = 32 };
 
 static _Thread_local struct tusk__job *current;
 
@@ -14,54 +10,20 @@ static _Thread_local struct tusk__job *current;
 
 static void forget_arg(struct tusk__job *job)
 {
-    if (job->owns_arg)
-        tusk__copy_free(job->arg);
-    job->owns_arg = false;
-}
-
-/* True if this was the last reference: only the memory is left. */
-static bool let_go(struct tusk__job *job)
-{
-    if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) > 1)
-        return false;
-    forget_arg(job);
-    tusk__text_release(job->text);
-    tusk__cell_drop(job->context);
-    tusk__port_release(job->port);
-    return true;
+    if (job->forget)
+        job->forget(job->arg);
+    job->forget = NULL;
 }
 
 /* Any thread. */
 static void release(struct tusk__job *job)
 {
-    if (let_go(job))
-        tusk__free(job);
-}
-
-/* The loop's thread. */
-static void release_here(struct tusk__threads *threads, struct tusk__job *job)
-{
-    if (!let_go(job))
+    if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) > 1)
         return;
-    if (threads->spare_count >= SPARE_MAX) {
-        tusk__free(job);
-        return;
-    }
-    job->next = threads->spare;
-    threads->spare = job;
-    threads->spare_count++;
-}
-
-static struct tusk__job *allocate(struct tusk__threads *threads)
-{
-    struct tusk__job *job = threads->spare;
-
-    if (!job)
-        return tusk__alloc(sizeof *job);
-    threads->spare = job->next;
-    threads->spare_count--;
-    *job = (struct tusk__job){0};
-    return job;
+    forget_arg(job);
+    tusk__text_release(job->text);
+    tusk__cell_drop(job->context);
+    tusk__port_put(job->port, job);
 }
 
 /* ---- what the loop counts ---- */
@@ -191,7 +153,7 @@ static void open_ended(struct tusk_loop *loop, struct tusk__letter *letter)
     uncount(loop, job);
     if (job->future && tusk__future_pending(job->future))
         settle(job);
-    release_here(tusk__threads_get(loop), job);
+    release(job);
 }
 
 static void drop_ended(struct tusk__letter *letter)
@@ -217,7 +179,7 @@ static void open_settled(struct tusk_loop *loop, struct tusk__letter *letter)
 
     uncount(loop, job);
     loop->current = NULL;
-    release_here(tusk__threads_get(loop), job);
+    release(job);
     tusk__future_release(future);
 }
 
@@ -242,12 +204,6 @@ void tusk__jobs_close(struct tusk__threads *threads)
 {
     while (threads->jobs)
         close_job(container_of(threads->jobs, struct tusk__job, link));
-    while (threads->spare) {
-        struct tusk__job *job = threads->spare;
-
-        threads->spare = job->next;
-        tusk__free(job);
-    }
 }
 
 /* ---- making ---- */
@@ -276,7 +232,7 @@ struct tusk__job *tusk__job_new(struct tusk_loop *loop, tusk_coro *function, voi
     future = (tusk_loop_create_future)(loop, where);
     if (!future)
         return NULL;
-    job = allocate(threads);
+    job = tusk__stock_get(&loop->stock, sizeof *job);
     if (!job) {
         tusk__future_release(future);
         return tusk__fail(-ENOMEM);
@@ -293,7 +249,7 @@ void tusk__job_discard(struct tusk__job *job)
     struct tusk_future *future = leave(job);
 
     uncount(future->loop, job);
-    job->owns_arg = false;
+    job->forget = NULL;
     tusk__future_remove(future, &job->settled.handle);
     tusk__future_release(future);
     release(job);

@@ -25,7 +25,7 @@ struct tusk__job {
     struct tusk__letter ended;
     /* Among the callbacks of the future: it is done. */
     struct tusk__letter settled;
-    /* In the queue of an executor, or among the spare ones. */
+    /* In the queue of an executor. */
     struct tusk__job *next;
     /* --- the loop's side --- */
     struct tusk__link link;
@@ -41,7 +41,8 @@ struct tusk__job {
     /* --- the thread's side --- */
     tusk_coro *function;
     void *arg;
-    bool owns_arg;
+    /* What the arg goes to when the job does not need it any more, in any thread; NULL: to nobody. */
+    void (*forget)(void *arg);
     /* The context that the function runs in: a cell. */
     uintptr_t context;
     int result;

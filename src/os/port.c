@@ -58,6 +58,17 @@ int tusk__port_send(struct tusk__port *port, struct tusk__letter *letter)
     return 0;
 }
 
+void tusk__port_put(struct tusk__port *port, void *memory)
+{
+    struct tusk_loop *loop = port ? tusk__port_enter(port) : NULL;
+
+    tusk__stock_put(loop ? &loop->stock : NULL, memory);
+    if (loop)
+        tusk__port_leave(port);
+    if (port)
+        tusk__port_release(port);
+}
+
 void tusk__port_close(struct tusk__port *port)
 {
     atomic_store(&port->loop, NULL);

@@ -47,6 +47,12 @@ void tusk__loop_post(struct tusk_loop *loop, struct tusk__letter *letter);
 /* The same by way of the port. Any thread. TUSK_LOOP_CLOSED: the letter stays the caller's. */
 int tusk__port_send(struct tusk__port *port, struct tusk__letter *letter);
 
+/*
+ * The end of something that had a block of the loop's and a reference to its port: gives both back.
+ * The block is freed if the loop has gone, or if it was never known: port is NULL then. Any thread.
+ */
+void tusk__port_put(struct tusk__port *port, void *memory);
+
 /* The loop closes. When this returns, nobody sends to it any more. */
 void tusk__port_close(struct tusk__port *port);
 

@@ -19,7 +19,7 @@ static struct tusk_thread_pool_executor *choose(struct tusk__threads *threads,
     if (executor)
         return executor;
     if (threads->shut_down)
-        return tusk__fail(tusk_raise(TUSK_INVALID_STATE, "the default executor was shut down"));
+        return tusk__fail(tusk_raise(TUSK_EXECUTOR_SHUT_DOWN, "the default executor was shut down"));
     if (!threads->executor)
         threads->executor = tusk_thread_pool_executor_create(0);
     return threads->executor;
@@ -49,9 +49,9 @@ static struct tusk__job *make_job(struct tusk_loop *loop, struct tusk_thread_poo
     return *executor ? tusk__job_new(loop, function, arg, where) : NULL;
 }
 
-/* Takes the context: a cell. The arg is the job's only if this succeeds. */
-static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
-                          tusk_coro *function, void *arg, bool owns_arg, uintptr_t context, const char *where)
+tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                                  tusk_coro *function, void *arg, void (*forget)(void *arg),
+                                  uintptr_t context, const char *where)
 {
     struct tusk__job *job = make_job(loop, &executor, function, arg, where);
     tusk_future *future;
@@ -62,19 +62,19 @@ static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_execut
         return NULL;
     }
     job->context = context;
-    job->owns_arg = owns_arg;
+    job->forget = forget;
     future = tusk_retain(job->future);
     rc = tusk__executor_submit(executor, job);
     if (rc == 0)
         return future;
     tusk__job_discard(job);
     tusk__future_release(future);
-    if (rc == TUSK_INVALID_STATE)
-        tusk_raise(rc, "the executor was shut down");
+    if (rc == TUSK_EXECUTOR_SHUT_DOWN)
+        tusk_raise(rc, "%s", tusk_strerror(rc));
     return tusk__fail(rc);
 }
 
-/* start, when a tusk_copy waits: it belongs to the job, or goes with the failure. */
+/* The same when a tusk_copy waits: it belongs to the job, or goes with the failure. */
 static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
                                     tusk_coro *function, void *arg, uintptr_t context, const char *where)
 {
@@ -86,7 +86,8 @@ static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_p
         return tusk__fail(-ENOMEM);
     }
     owns_arg = tusk__copies_wait() && tusk__copy_claim(arg);
-    future = start(loop, executor, function, arg, owns_arg, context, where);
+    future = tusk__executor_start(loop, executor, function, arg, owns_arg ? tusk__copy_free : NULL, context,
+                                  where);
     if (!future && owns_arg)
         tusk__copy_free(arg);
     return future;
@@ -187,7 +188,7 @@ static tusk_future *start_farewell(struct tusk_loop *loop, struct tusk_thread_po
         tusk_thread_pool_executor_release(executor);
         return NULL;
     }
-    job->owns_arg = tusk__copy_claim(arg);
+    job->forget = tusk__copy_claim(arg) ? tusk__copy_free : NULL;
     /* Cancelled or not, it must give the executor back. */
     tusk__job_begin(job);
     future = tusk_retain(job->future);

@@ -41,9 +41,6 @@ struct tusk__threads {
     bool shut_down;
     /* Jobs whose futures are not settled. */
     struct tusk__link *jobs;
-    /* Memory of jobs, to be used again. */
-    struct tusk__job *spare;
-    size_t spare_count;
     /* Tasks that threads have a future of. */
     struct tusk__link *concurrent;
 };

@@ -3,6 +3,11 @@
  *
  * Each future has a record with a handle among its callbacks. One that has called back
  * goes to the list of the done ones, from which next() takes them.
+ *
+ * Tasks that wait in next() stand in a list, and each end wakes the first of them. One that was
+ * woken has no claim: it looks again, and if another was faster it goes to the end of the list.
+ * One that is cancelled after it was woken wakes the next. So it is with the getters of
+ * asyncio's queue, of which its as_completed is made.
  */
 #include <errno.h>
 #include <math.h>
@@ -12,6 +17,11 @@
 
 #include "base/error.h"
 #include "task/waiter.h"
+
+struct getter {
+    struct tusk__waiter waiter;
+    struct getter *next;
+};
 
 struct record {
     struct tusk__handle handle;
@@ -27,8 +37,12 @@ struct tusk_as_completed_iterator {
     struct tusk_loop *loop;
     struct tusk__timer timer;
     bool timer_linked;
-    /* Who waits in next(), or NULL. */
-    struct tusk__waiter *waiter;
+    /* Who waits in next() and has not been woken. */
+    struct getter *getters;
+    struct getter *getters_last;
+    /* How many tasks are in next(); the last one frees an iterator that was closed meanwhile. */
+    size_t users;
+    bool closed;
     struct record *done;
     struct record *done_last;
     /* Time-outs that next() has to give yet, one for each that was left when the time was over. */
@@ -41,11 +55,51 @@ struct tusk_as_completed_iterator {
     struct record records[];
 };
 
-static void wake(struct tusk_as_completed_iterator *iterator)
+/* ---- who waits ---- */
+
+static void append_getter(struct tusk_as_completed_iterator *iterator, struct getter *getter)
 {
-    if (iterator->waiter)
-        tusk__waiter_end(iterator->waiter, 0);
+    getter->next = NULL;
+    if (iterator->getters)
+        iterator->getters_last->next = getter;
+    else
+        iterator->getters = getter;
+    iterator->getters_last = getter;
 }
+
+static void remove_getter(struct tusk_as_completed_iterator *iterator, const struct getter *getter)
+{
+    struct getter *previous = NULL;
+
+    for (struct getter *at = iterator->getters; at; previous = at, at = at->next) {
+        if (at != getter)
+            continue;
+        if (previous)
+            previous->next = at->next;
+        else
+            iterator->getters = at->next;
+        if (!at->next)
+            iterator->getters_last = previous;
+        return;
+    }
+}
+
+/* Wakes the first one that has not been cancelled; false if there is none. */
+static bool wake(struct tusk_as_completed_iterator *iterator)
+{
+    bool woken = false;
+
+    while (iterator->getters && !woken) {
+        struct getter *getter = iterator->getters;
+
+        iterator->getters = getter->next;
+        woken = !getter->waiter.over;
+        tusk__waiter_end(&getter->waiter, 0);
+    }
+    return woken;
+}
+
+/* ---- what ends ---- */
 
 static void unschedule(struct tusk_as_completed_iterator *iterator)
 {
@@ -95,8 +149,11 @@ static void time_is_over(struct tusk__handle *handle)
         unsubscribe(&iterator->records[i]);
     iterator->timeouts = iterator->todo;
     iterator->todo = 0;
-    wake(iterator);
+    for (size_t i = 0; i < iterator->timeouts && wake(iterator); i++)
+        ;
 }
+
+/* ---- making ---- */
 
 static void subscribe(struct tusk_as_completed_iterator *iterator, struct tusk_future *future)
 {
@@ -161,7 +218,7 @@ tusk_as_completed_iterator *(tusk_as_completed)(tusk_future *const *futures, siz
         return tusk__fail(rc);
     if (count > (SIZE_MAX - sizeof *iterator) / sizeof iterator->records[0])
         return tusk__fail(-ENOMEM);
-    iterator = tusk__alloc(sizeof *iterator + count * sizeof iterator->records[0]);
+    iterator = tusk__stock_get(&loop->stock, sizeof *iterator + count * sizeof iterator->records[0]);
     if (!iterator)
         return tusk__fail(-ENOMEM);
     iterator->loop = loop;
@@ -181,18 +238,27 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
 
 static const struct tusk__wait_kind kind = {.cancel = tusk__waiter_cancel, .describe = describe};
 
+static bool has_something(const struct tusk_as_completed_iterator *iterator)
+{
+    return iterator->done || iterator->timeouts > 0 || iterator->closed;
+}
+
 /* Waits until there is something to give. */
 static int wait_for_one(struct tusk__task *task, struct tusk_as_completed_iterator *iterator)
 {
-    struct tusk__waiter waiter;
+    struct getter getter;
     int rc = 0;
 
-    while (rc == 0 && !iterator->done && iterator->timeouts == 0) {
-        tusk__waiter_init(&waiter, task, &kind);
-        iterator->waiter = &waiter;
-        rc = tusk__waiter_wait(&waiter);
-        iterator->waiter = NULL;
+    while (rc == 0 && !has_something(iterator)) {
+        tusk__waiter_init(&getter.waiter, task, &kind);
+        append_getter(iterator, &getter);
+        rc = tusk__waiter_wait(&getter.waiter);
     }
+    if (rc == 0)
+        return 0;
+    remove_getter(iterator, &getter);
+    if (getter.waiter.result == 0 && has_something(iterator))
+        wake(iterator);
     return rc;
 }
 
@@ -200,6 +266,8 @@ static int give(struct tusk_as_completed_iterator *iterator, tusk_future **ret_f
 {
     struct record *record = iterator->done;
 
+    if (iterator->closed)
+        return tusk_raise(TUSK_INVALID_STATE, "as_completed: the iterator was closed");
     if (!record) {
         iterator->timeouts--;
         return tusk_raise(-ETIMEDOUT, "as_completed: the time is over");
@@ -209,6 +277,22 @@ static int give(struct tusk_as_completed_iterator *iterator, tusk_future **ret_f
     return 1;
 }
 
+static int check_next(const struct tusk__task *task, const struct tusk_as_completed_iterator *iterator,
+                      tusk_future *const *ret_future)
+{
+    if (!ret_future)
+        return -EINVAL;
+    if (!task)
+        return TUSK_NOT_IN_TASK;
+    return iterator->loop == task->future.loop ? 0 : TUSK_OTHER_LOOP;
+}
+
+/* It may have outlived its loop. */
+static void free_iterator(struct tusk_as_completed_iterator *iterator)
+{
+    tusk__stock_put(iterator->loop == tusk__running_loop ? &iterator->loop->stock : NULL, iterator);
+}
+
 int tusk_as_completed_next(tusk_as_completed_iterator *iterator, tusk_future **ret_future)
 {
     struct tusk__task *task = tusk__running_task();
@@ -216,15 +300,17 @@ int tusk_as_completed_next(tusk_as_completed_iterator *iterator, tusk_future **r
 
     if (!iterator)
         return tusk__creation_error();
-    if (!ret_future || iterator->waiter)
-        return -EINVAL;
-    if (!task)
-        return TUSK_NOT_IN_TASK;
-    if (iterator->left == 0)
-        return 0;
+    rc = check_next(task, iterator, ret_future);
+    if (rc < 0 || iterator->left == 0)
+        return rc;
     iterator->left--;
+    iterator->users++;
     rc = wait_for_one(task, iterator);
-    return rc < 0 ? rc : give(iterator, ret_future);
+    if (rc == 0)
+        rc = give(iterator, ret_future);
+    if (--iterator->users == 0 && iterator->closed)
+        free_iterator(iterator);
+    return rc;
 }
 
 void tusk_as_completed_close(tusk_as_completed_iterator *iterator)
@@ -237,5 +323,9 @@ void tusk_as_completed_close(tusk_as_completed_iterator *iterator)
         if (iterator->records[i].linked)
             tusk__loop_orphan(iterator->loop, &iterator->records[i].handle);
     }
-    tusk__free(iterator);
+    iterator->closed = true;
+    while (wake(iterator))
+        ;
+    if (iterator->users == 0)
+        free_iterator(iterator);
 }

@@ -36,17 +36,8 @@ void tusk__callback_run(struct tusk__handle *handle)
     unsigned messages = tusk__thread_messages;
     int rc = callback->function(future, callback->arg);
 
-    if (unlikely(rc < 0)) {
-        struct tusk_exception_context context = {
-            .message = "Exception in callback",
-            .error = rc,
-            /* One that was there before belongs to another error. */
-            .error_message = tusk__thread_messages != messages ? tusk__thread_message(rc) : NULL,
-            .future = future,
-        };
-
-        tusk__loop_report(future->loop, &context);
-    }
+    if (unlikely(rc < 0))
+        tusk__report_callback(future->loop, (uintptr_t)callback->function, future, rc, messages);
     future->loop->current = NULL;
     callback_free(callback);
     tusk__future_release(future);

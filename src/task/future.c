@@ -52,6 +52,9 @@ tusk_future *(tusk_loop_create_future)(tusk_loop *loop, const char *where)
 {
     if (!loop)
         return tusk__fail(-EINVAL);
+    /* It would go with the loop while its maker has it: the exception handler may ask during the close. */
+    if (loop->closed)
+        return tusk__fail(TUSK_LOOP_CLOSED);
     return create(loop, where);
 }
 
@@ -80,7 +83,7 @@ static void recycle(struct tusk__tasks *tasks, struct tusk_future *future)
     else if (future->kind == TUSK__FUTURE)
         tusk__slab_put(&tasks->futures, future);
     else
-        tusk__free(future);
+        tusk__stock_put(&future->loop->stock, future);
 }
 
 /* Keeps a freed future for a while, and recycles the one that was there longest. */

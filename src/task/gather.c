@@ -96,7 +96,7 @@ static struct tusk__gather *allocate(struct tusk_loop *loop, size_t count,
 
     if (count > UINT32_MAX || count > (SIZE_MAX - sizeof *gather) / sizeof gather->children[0])
         return NULL;
-    gather = tusk__alloc(sizeof *gather + count * sizeof gather->children[0]);
+    gather = tusk__stock_get(&loop->stock, sizeof *gather + count * sizeof gather->children[0]);
     if (!gather)
         return NULL;
     tusk__future_init(&gather->future, loop, TUSK__GATHER, options ? options->tusk__where : NULL);

@@ -78,7 +78,7 @@ static void outer_done(struct tusk__handle *handle)
 
 static struct shield *create(struct tusk_future *inner)
 {
-    struct shield *shield = tusk__alloc(sizeof *shield);
+    struct shield *shield = tusk__stock_get(&inner->loop->stock, sizeof *shield);
 
     if (!shield)
         return NULL;
@@ -96,6 +96,7 @@ static struct shield *create(struct tusk_future *inner)
 tusk_future *tusk_shield(tusk_future *future)
 {
     struct shield *shield;
+    int rc;
 
     if (!future)
         return NULL;
@@ -103,9 +104,10 @@ tusk_future *tusk_shield(tusk_future *future)
         return tusk__fail(tusk__future_misused(future));
     if (!tusk__future_pending(future))
         return future;
-    shield = create(future);
+    shield = future->loop->closed ? NULL : create(future);
     if (shield)
         return &shield->outer;
+    rc = future->loop->closed ? TUSK_LOOP_CLOSED : -ENOMEM;
     tusk__future_release(future);
-    return tusk__fail(-ENOMEM);
+    return tusk__fail(rc);
 }

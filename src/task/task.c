@@ -65,6 +65,22 @@ static void *discard(struct tusk__task *task)
     return tusk__fail(-ENOMEM);
 }
 
+static bool is_on_stack_of(const struct tusk__task *task, const char *pointer)
+{
+    const struct tusk__stack *stack = task->place.stack;
+
+    return stack && pointer >= stack->low && pointer < stack->low + stack->size;
+}
+
+/* Debug mode: the end of the running task looks for those that have a pointer into its stack. */
+static void note_lender(const void *arg)
+{
+    struct tusk__task *maker = tusk__running_task();
+
+    if (maker && is_on_stack_of(maker, arg))
+        maker->lends = true;
+}
+
 /* A creation with options, on a loop that may be anything. */
 static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *coro, void *arg,
                                              bool owns_arg, const struct tusk_task_options *options)
@@ -89,6 +105,8 @@ static TUSK__NOINLINE tusk_task *create_with(struct tusk_loop *loop, tusk_coro *
         task->number = ++tasks->last_number;
     task->stack_size = options->stack_size != TUSK_STACK_DEFAULT ? (uint32_t)options->stack_size : 0;
     task->future.owns_arg = owns_arg;
+    if (unlikely(loop->debug))
+        note_lender(arg);
     if (options->eager_start && loop == tusk__running_loop)
         tusk__task_start_eagerly(tasks, task);
     else
@@ -158,7 +176,7 @@ tusk_task_factory *tusk_loop_get_task_factory(const tusk_loop *loop)
 
 /*
  * True for a creation that needs nothing but a task's memory, which is there: no
- * options, no context to copy, no copy that waits. Such a one calls nobody.
+ * options, no context to copy, no copy that waits, no debug mode. Such a one calls nobody.
  */
 static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro,
                             const struct tusk_task_options *options)
@@ -166,7 +184,7 @@ static inline bool is_plain(const struct tusk_loop *loop, tusk_coro *coro,
     return loop->tasks && coro && !tusk__copies_wait() && loop->current && !loop->current->context &&
            tusk__slab_is_ready(&tusk__tasks_of(loop)->tasks) && !tusk__tasks_of(loop)->factory &&
            !((uintptr_t)options->name | (uintptr_t)options->context | options->stack_size |
-             options->eager_start);
+             options->eager_start | loop->debug);
 }
 
 /* tusk_create_task's second look. */
@@ -234,22 +252,19 @@ static void keep_text(struct tusk_future *future, int rc)
 
 /*
  * Debug mode: the task's stack goes, and another task that is not done was given a pointer
- * into it. Only the argument itself is known, not what it points to.
+ * into it. Only the argument itself is known, not what it points to. Those it made are newer.
  */
 static void report_pointers_into(struct tusk__task *task)
 {
-    const struct tusk__stack *stack = task->place.stack;
     char name[128];
     char other[128];
     char message[384];
     struct tusk_exception_context context = {.message = message, .future = &task->future, .task_name = name};
 
     tusk__future_describe(&task->future, name, sizeof name);
-    for (struct tusk_future *at = tusk__tasks_of(task->future.loop)->oldest; at; at = at->newer) {
-        const char *arg = at->kind == TUSK__TASK ? arg_of(tusk__task_of(at)) : NULL;
-
-        if (at == &task->future || !tusk__future_pending(at) || arg < stack->low ||
-            arg >= stack->low + stack->size)
+    for (struct tusk_future *at = task->future.newer; at; at = at->newer) {
+        if (at->kind != TUSK__TASK || !tusk__future_pending(at) ||
+            !is_on_stack_of(task, arg_of(tusk__task_of(at))))
             continue;
         tusk__future_describe(at, other, sizeof other);
         snprintf(message, sizeof message,
@@ -283,7 +298,7 @@ static void report_slips(struct tusk__task *task, int rc)
     if (rc >= 0 && task->cancels > 0)
         report_slip(task,
                     "Task swallowed a cancel; if it is meant to go on, it must call tusk_task_uncancel");
-    if (task->place.stack && !is_pinned(task))
+    if (task->lends && !is_pinned(task))
         report_pointers_into(task);
 }
 

@@ -66,6 +66,8 @@ struct tusk__task {
     uint32_t stack_size;
     /* A cancel is to be delivered at the next step. */
     bool must_cancel;
+    /* Debug mode: it made a task whose argument lies in its own stack. */
+    bool lends;
     /* Time-outs and groups that it entered and did not leave. */
     uint16_t scopes;
 };

@@ -82,7 +82,7 @@ static void free_quarantine(struct tusk__tasks *tasks)
         tasks->quarantine = future->newer;
         /* Futures and tasks go with their slabs. */
         if (future->kind == TUSK__GATHER || future->kind == TUSK__SHIELD)
-            tusk__free(future);
+            tusk__stock_put(&tasks->loop->stock, future);
     }
 }
 

@@ -2,7 +2,7 @@
  * wait: until all, the first, or the first failure of many futures.
  *
  * A record for each future stands among its callbacks, as in asyncio, and ends
- * the waiter when it counts. The records are one block from the heap if they are many;
+ * the waiter when it counts. The records are one block of the loop's if they are many;
  * up to a few they are on the waiter's stack. When the wait is over, those of
  * futures that are still pending are taken out; that of a future that became
  * done in just this iteration stands in the ready queue, and leaves an orphan there.
@@ -170,12 +170,28 @@ static int check(const struct tusk__task *task, tusk_future *const *futures, siz
     return 0;
 }
 
+/* With the records in a block. */
+static int wait_for_many(struct tusk__task *task, tusk_future *const *futures, size_t count,
+                         const struct tusk_wait_options *options)
+{
+    struct tusk__stock *stock = &task->future.loop->stock;
+    struct record *records = NULL;
+    int rc;
+
+    if (count <= SIZE_MAX / sizeof *records)
+        records = tusk__stock_get(stock, count * sizeof *records);
+    if (!records)
+        return -ENOMEM;
+    rc = wait_with(records, task, futures, count, options);
+    tusk__stock_put(stock, records);
+    return rc;
+}
+
 int(tusk_wait)(tusk_future *const *futures, size_t count, const struct tusk_wait_options *options)
 {
     static const struct tusk_wait_options defaults;
     struct tusk__task *task = tusk__running_task();
     struct record few[FEW];
-    struct record *many;
     int rc;
 
     if (!options)
@@ -183,12 +199,6 @@ int(tusk_wait)(tusk_future *const *futures, size_t count, const struct tusk_wait
     rc = check(task, futures, count, options);
     if (rc < 0)
         return rc;
-    if (count <= FEW)
-        return wait_with(few, task, futures, count, options);
-    many = tusk__alloc_array(count, sizeof *many);
-    if (!many)
-        return -ENOMEM;
-    rc = wait_with(many, task, futures, count, options);
-    tusk__free(many);
-    return rc;
+    return count <= FEW ? wait_with(few, task, futures, count, options)
+                        : wait_for_many(task, futures, count, options);
 }

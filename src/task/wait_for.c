@@ -1,6 +1,7 @@
 /*
  * wait_for: an await inside of a time-out. Without any time it is something
- * else: take what is there, cancel what is not, and wait for its end.
+ * else: take what is there, cancel what is not, and wait for its end. A future that is done
+ * suspends nobody, so that its time cannot be over: no clock is read for it.
  */
 #include <errno.h>
 #include <math.h>
@@ -87,6 +88,9 @@ int tusk_wait_for(tusk_future *future, double timeout)
         return tusk__future_misused(future);
     if (timeout <= 0)
         return without_time(tusk__running_task(), future);
+    /* Not for NaN, and not outside of a task: that is refused below. */
+    if (timeout > 0 && !tusk__future_pending(future) && tusk__running_task())
+        return tusk_await(future);
     rc = tusk_timeout_enter(&scope, timeout);
     if (rc < 0) {
         tusk__future_release(future);

@@ -314,7 +314,7 @@ static void test_cancelled_calls_leave_nothing_behind(void **state)
     run_once(loop);
     assert_int_equal(trace.count, 0);
     assert_int_equal(tusk__slab_in_use(&loop->calls), 0);
-    assert_int_equal(loop->wheel.count, 0);
+    assert_int_equal(tusk__wheel_count(&loop->wheel), 0);
     free(handles);
 }
 

@@ -61,6 +61,14 @@ static int fail_with(void *arg)
     return (int)(intptr_t)arg;
 }
 
+/* Not static: its name is known to the loader. */
+int fail_by_name(void *arg);
+
+int fail_by_name(void *arg)
+{
+    return fail_with(arg);
+}
+
 static int raise_with_text(void *arg)
 {
     return tusk_raise((int)(intptr_t)arg, "table %d has no chairs", 7);
@@ -118,7 +126,7 @@ static void test_an_error_goes_to_the_handler_and_the_loop_goes_on(void **state)
     (void)state;
     tusk_loop_set_exception_handler(loop, hear, number(5));
     tusk_loop_call_soon(loop, note, number(1));
-    tusk_loop_call_soon(loop, fail_with, number(-EIO));
+    tusk_loop_call_soon(loop, fail_by_name, number(-EIO));
     tusk_loop_call_soon(loop, note, number(2));
     tusk_loop_call_later(loop, 0.001, note, number(3));
     run_for(loop, 0.002);
@@ -127,7 +135,7 @@ static void test_an_error_goes_to_the_handler_and_the_loop_goes_on(void **state)
     assert_ptr_equal(heard.loop, loop);
     assert_ptr_equal(heard.arg, number(5));
     assert_int_equal(heard.context.error, -EIO);
-    assert_string_equal(heard.message, "Exception in callback");
+    assert_string_equal(heard.message, "Exception in callback fail_by_name");
     assert_null(heard.context.error_message);
     assert_null(heard.context.future);
     assert_null(heard.context.task_name);
@@ -141,11 +149,28 @@ static void test_timers_and_letters_fail_likewise(void **state)
     run_for(loop, 0);
     assert_int_equal(heard.calls, 1);
     assert_int_equal(heard.context.error, -EIO);
-    assert_int_equal(tusk_loop_call_soon_threadsafe(loop, fail_with, number(TUSK_INVALID_STATE)), 0);
+    assert_int_equal(tusk_loop_call_soon_threadsafe(loop, fail_by_name, number(TUSK_INVALID_STATE)), 0);
     run_for(loop, 0);
     assert_int_equal(heard.calls, 2);
     assert_int_equal(heard.context.error, TUSK_INVALID_STATE);
-    assert_string_equal(heard.message, "Exception in callback");
+    assert_string_equal(heard.message, "Exception in callback fail_by_name");
+}
+
+/* The loader does not know it: but its file, and where it stands there. */
+static void test_a_static_callback_is_named_by_its_place(void **state)
+{
+    char *end;
+
+    (void)state;
+    tusk_loop_set_exception_handler(loop, hear, NULL);
+    tusk_loop_call_soon(loop, fail_with, number(-EIO));
+    run_once(loop);
+    end = strrchr(heard.message, '+');
+    assert_non_null(end);
+    assert_true(strtoull(end + 1, &end, 0) > 0);
+    assert_string_equal(end, "");
+    *strrchr(heard.message, '+') = '\0';
+    assert_string_equal(heard.message, "Exception in callback test_handler");
 }
 
 static void test_zero_and_more_is_fine(void **state)
@@ -328,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_an_error_goes_to_the_handler_and_the_loop_goes_on),
         test(test_timers_and_letters_fail_likewise),
+        test(test_a_static_callback_is_named_by_its_place),
         test(test_zero_and_more_is_fine),
         test(test_the_message_of_a_raised_error_comes_along),
         test(test_the_message_of_another_error_does_not),

@@ -141,8 +141,10 @@ int on_done(tusk_future *future, void *arg)
 /* Only what asyncio reports at the same moment too: not what depends on when it collects garbage. */
 static int on_report(tusk_loop *loop, const struct tusk_exception_context *context, void *arg)
 {
+    static const char callback[] = "Exception in callback ";
+
     (void)loop;
-    if (strcmp(context->message, "Exception in callback") == 0)
+    if (strncmp(context->message, callback, sizeof callback - 1) == 0)
         trace_report(arg, context->error, context->error_message);
     return 0;
 }

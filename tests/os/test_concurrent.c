@@ -186,37 +186,6 @@ static void test_time_outs(void **state)
 
 /* ---- cancelling ---- */
 
-static int cancel_in_thread(void *arg)
-{
-    tusk_concurrent_future *future = tusk_run_coroutine_threadsafe(arg, wait_for_cancel, NULL);
-
-    while (atomic_load(&begun) == 0)
-        live_sleep_ms(1);
-    if (!tusk_concurrent_future_cancel(future) || tusk_concurrent_future_cancel(future))
-        return -EPROTO;
-    if (!tusk_concurrent_future_cancelled(future) || !tusk_concurrent_future_done(future))
-        return -EPROTO;
-    if (tusk_concurrent_future_result(future, 0) != -ECANCELED)
-        return -EPROTO;
-    tusk_concurrent_future_release(future);
-    return 0;
-}
-
-static int cancels(void *arg)
-{
-    (void)arg;
-    atomic_store(&begun, 0);
-    atomic_store(&cancelled, 0);
-    expect_int(tusk_to_thread(cancel_in_thread, tusk_get_running_loop()), 0);
-    return wait_until_cancelled(1);
-}
-
-static void test_a_cancel_reaches_the_task(void **state)
-{
-    (void)state;
-    play_quietly(cancels);
-}
-
 static void test_a_cancel_before_the_beginning(void **state)
 {
     tusk_loop *loop = tusk_new_event_loop();
@@ -557,7 +526,6 @@ int main(void)
         live_test(test_copies_belong_to_the_task),
         live_test(test_the_task_has_the_context_of_the_thread),
         live_test(test_time_outs),
-        live_test(test_a_cancel_reaches_the_task),
         live_test(test_a_cancel_before_the_beginning),
         live_test(test_a_cancelled_task_cancels_the_future),
         live_test(test_an_error_after_the_cancel_is_reported),

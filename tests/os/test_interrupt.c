@@ -1,149 +1,9 @@
 /*
- * Ctrl-C, seen from outside: programs in processes of their own get SIGINT, and
- * what counts is what they print and how they end.
- *
- * A program ends by itself after a minute (SIGALRM), so that a hang is a failure.
+ * Ctrl-C, seen from outside. What its cancel becomes in the end: tests/scenarios/test_running.c.
  */
-#include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-#include <tusk.h>
-
-#include "support/live.h"
-
-/* ---- programs as children ---- */
-
-struct program {
-    pid_t pid;
-    int out;
-    char text[1024];
-    size_t length;
-};
-
-/* Starts a function as a program; its exit status is what it returns. */
-static void start(struct program *program, int (*function)(void))
-{
-    int ends[2];
-
-    fflush(stdout);
-    assert_int_equal(pipe(ends), 0);
-    program->pid = fork();
-    if (program->pid == 0) {
-        int status;
-
-        alarm(60);
-        /* A shell's background job has it ignored. */
-        signal(SIGINT, SIG_DFL);
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        status = function();
-        fflush(stdout);
-        _exit(status);
-    }
-    assert_true(program->pid > 0);
-    close(ends[1]);
-    program->out = ends[0];
-    program->length = 0;
-    program->text[0] = '\0';
-}
-
-/* Reads until the word has come, or all there is. */
-static void read_until(struct program *program, const char *word)
-{
-    while (!word || !strstr(program->text, word)) {
-        ssize_t size =
-            read(program->out, program->text + program->length, sizeof program->text - 1 - program->length);
-
-        if (size <= 0)
-            break;
-        program->length += (size_t)size;
-        program->text[program->length] = '\0';
-    }
-    if (word && !strstr(program->text, word))
-        fail_msg("no \"%s\" in: %s", word, program->text);
-}
-
-/*
- * ThreadSanitizer gives a signal only to the coroutine in which it came, in its next call that it
- * knows: which it may never make. There the programs have to be asleep in their loops.
- */
-static void let_it_sleep(void)
-{
-    if (TUSK__TSAN)
-        live_sleep_ms(200);
-}
-
-static void skip_if_signals_are_held_back(void)
-{
-    if (TUSK__TSAN)
-        skip();
-}
-
-/* Sends SIGINT once the program has said the word. */
-static void interrupt_at(struct program *program, const char *word)
-{
-    read_until(program, word);
-    let_it_sleep();
-    assert_int_equal(kill(program->pid, SIGINT), 0);
-}
-
-static int end_of(struct program *program)
-{
-    int status;
-
-    read_until(program, NULL);
-    close(program->out);
-    assert_int_equal(waitpid(program->pid, &status, 0), program->pid);
-    return status;
-}
-
-static void assert_exit(struct program *program, int wanted, const char *text)
-{
-    int status = end_of(program);
-
-    assert_string_equal(program->text, text);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), wanted);
-}
-
-static void assert_killed(struct program *program, const char *text)
-{
-    int status = end_of(program);
-
-    assert_string_equal(program->text, text);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGINT);
-}
-
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-    fflush(stdout);
-}
-
-/* What a main() would do: says how the run ended, and exits with a small number. */
-static int said(int rc)
-{
-    say("%s", rc < 0 ? tusk_errorname(rc) : "fine");
-    return rc < 0 ? 1 : rc;
-}
+#include "os/program.h"
 
 static bool is_default(void)
 {
@@ -237,32 +97,6 @@ static void test_another_error_counts_more(void **state)
     start(&program, failing);
     interrupt_at(&program, "ready");
     assert_exit(&program, 1, "ready\ncleaned up\nEIO\n");
-}
-
-/* Someone else asks for a cancel too: then it is not the interrupt alone. */
-static int cancel_once_more(void *arg)
-{
-    int rc = sleep_and_clean_up(arg);
-
-    if (rc != -ECANCELED)
-        return rc;
-    tusk_task_cancel(tusk_current_task());
-    return tusk_sleep(1000);
-}
-
-static int cancelled_twice(void)
-{
-    return said(tusk_run(cancel_once_more, NULL));
-}
-
-static void test_with_another_cancel_it_is_a_cancel(void **state)
-{
-    struct program program;
-
-    (void)state;
-    start(&program, cancelled_twice);
-    interrupt_at(&program, "ready");
-    assert_exit(&program, 1, "ready\ncleaned up\nECANCELED\n");
 }
 
 static int cancelled_otherwise_main(void *arg)
@@ -687,7 +521,6 @@ int main(void)
         live_test(test_the_first_cancels),
         live_test(test_a_program_that_swallows_it_has_its_result),
         live_test(test_another_error_counts_more),
-        live_test(test_with_another_cancel_it_is_a_cancel),
         live_test(test_a_cancel_alone_is_no_interrupt),
         live_test(test_one_that_comes_too_late_is_not_lost),
         live_test(test_it_goes_down_to_the_children),

@@ -189,7 +189,10 @@ static void test_a_handler_removes_itself(void **state)
     play_trace(removed_inside, "once");
 }
 
-static int fail_in_handler(void *arg)
+/* Not static, so that the report knows its name. */
+int fail_in_handler(void *arg);
+
+int fail_in_handler(void *arg)
 {
     (void)arg;
     return tusk_raise(-EIO, "in the handler");
@@ -206,7 +209,7 @@ static int failing(void *arg)
 static void test_an_error_goes_to_the_exception_handler(void **state)
 {
     (void)state;
-    play_reports(failing, "Exception in callback|-|EIO|in the handler\n");
+    play_reports(failing, "Exception in callback fail_in_handler|-|EIO|in the handler\n");
 }
 
 static int wake(void *arg)

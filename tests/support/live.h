@@ -112,4 +112,11 @@ static inline void live_sleep_ms(long milliseconds)
         ;
 }
 
+/* Waits until so many blocks are alive: threads that nobody joins end a little later. */
+static inline void live_wait_for_blocks(size_t live)
+{
+    for (int i = 0; i < 4000 && tusk__live() != live; i++)
+        live_sleep_ms(5);
+}
+
 #endif

@@ -1,6 +1,6 @@
 /*
- * Cancelling tasks: asyncio's rules, each in its corner. The traces were compared
- * with what CPython prints for the same programs.
+ * Cancelling tasks: asyncio's rules, each in its corner; the first ones are in tests/scenarios.
+ * The traces were compared with what CPython prints for the same programs.
  */
 #include "task/stage.h"
 
@@ -19,29 +19,6 @@ static int say_body(void *arg)
     (void)arg;
     trace_at("body");
     return 0;
-}
-
-static int before_start(void *arg)
-{
-    tusk_task *task = tusk_create_task(say_body, NULL);
-
-    (void)arg;
-    expect(tusk_task_cancel(task, .msg = "early"));
-    expect(!tusk_future_done(task));
-    expect_int(tusk_task_cancelling(task), 1);
-    mark();
-    trace_outcome("await", tusk_await(tusk_retain(task)));
-    expect(tusk_future_cancelled(task));
-    expect_text(tusk_future_message(task), "early");
-    expect(!tusk_task_cancel(task));
-    tusk_release(task);
-    return 0;
-}
-
-static void test_before_start(void **state)
-{
-    (void)state;
-    play_trace(before_start, "await:ECANCELED:early@2");
 }
 
 static int before_start_twice(void *arg)
@@ -278,12 +255,6 @@ static int cancel_self(void *arg)
     return 0;
 }
 
-static int self_then_return(void *arg)
-{
-    cancel_self(arg);
-    return 5;
-}
-
 static int self_then_raise(void *arg)
 {
     cancel_self(arg);
@@ -320,16 +291,6 @@ static int self_then_pending(void *arg)
     return 6;
 }
 
-static int self_then_sleep(void *arg)
-{
-    int rc;
-
-    cancel_self(arg);
-    rc = tusk_sleep(3600);
-    trace_outcome("sleep", rc);
-    return rc;
-}
-
 static int self_then_uncancel(void *arg)
 {
     int rc;
@@ -364,12 +325,6 @@ static void play_child(tusk_coro *child, const char *wanted)
     assert_int_equal(rc, 0);
 }
 
-static void test_self_then_return(void **state)
-{
-    (void)state;
-    play_child(self_then_return, "main:ECANCELED:myself@2 cancelled");
-}
-
 static void test_self_then_raise(void **state)
 {
     (void)state;
@@ -386,12 +341,6 @@ static void test_self_then_await_pending(void **state)
 {
     (void)state;
     play_child(self_then_pending, "pending:ECANCELED:myself@2 yield:ok:-@3 main:ok:-@4 finished");
-}
-
-static void test_self_then_sleep(void **state)
-{
-    (void)state;
-    play_child(self_then_sleep, "sleep:ECANCELED:myself@2 main:ECANCELED:myself@3 cancelled");
 }
 
 static void test_self_then_uncancel(void **state)
@@ -480,35 +429,6 @@ static void test_clean_up(void **state)
     play_trace(clean_up, "cancelled:ECANCELED:end@1 cleaned:ok:-@2 main:ECANCELED:end@3");
 }
 
-static int turn_into_error(void *arg)
-{
-    int rc = tusk_sleep(3600);
-
-    (void)arg;
-    (void)rc;
-    return tusk_raise(-EBUSY, "rather this");
-}
-
-static int becomes_error(void *arg)
-{
-    tusk_task *task = tusk_create_task(turn_into_error, NULL);
-
-    (void)arg;
-    expect_int(tusk_sleep(0), 0);
-    mark();
-    expect(tusk_task_cancel(task, .msg = "end"));
-    trace_outcome("main", tusk_await(tusk_retain(task)));
-    expect(!tusk_future_cancelled(task));
-    tusk_release(task);
-    return 0;
-}
-
-static void test_becomes_another_error(void **state)
-{
-    (void)state;
-    play_trace(becomes_error, "main:EBUSY:rather this@2");
-}
-
 /* ---- uncancel ---- */
 
 static int uncancel_while_waiting(void *arg)
@@ -529,29 +449,6 @@ static void test_uncancel_after_delivery(void **state)
 {
     (void)state;
     play_trace(uncancel_while_waiting, "sleeper:ECANCELED:-@1 main:ECANCELED:-@2");
-}
-
-static int uncancel_saves_result(void *arg)
-{
-    tusk_future *future = tusk_create_future();
-    tusk_task *task = tusk_create_task(awaiter, future);
-
-    (void)arg;
-    expect_int(tusk_sleep(0), 0);
-    mark();
-    expect_int(tusk_future_set_result(future, 42), 0);
-    expect(tusk_task_cancel(task));
-    expect(tusk_task_cancel(task));
-    expect_int(tusk_task_uncancel(task), 1);
-    expect_int(tusk_task_uncancel(task), 0);
-    trace_outcome("main", tusk_await(task));
-    return 0;
-}
-
-static void test_uncancel_saves_the_result(void **state)
-{
-    (void)state;
-    play_trace(uncancel_saves_result, "awaiter:ok:-@1 main:ok:-@2");
 }
 
 static int uncancel_one_of_two(void *arg)
@@ -1116,7 +1013,6 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_before_start),
         cmocka_unit_test(test_before_start_the_last_message_wins),
         cmocka_unit_test(test_before_start_taken_back),
         cmocka_unit_test(test_while_sleeping),
@@ -1126,18 +1022,14 @@ int main(void)
         cmocka_unit_test(test_error_lost),
         cmocka_unit_test(test_future_cancelled_first),
         cmocka_unit_test(test_timer_fired_already),
-        cmocka_unit_test(test_self_then_return),
         cmocka_unit_test(test_self_then_raise),
         cmocka_unit_test(test_self_then_await_done),
         cmocka_unit_test(test_self_then_await_pending),
-        cmocka_unit_test(test_self_then_sleep),
         cmocka_unit_test(test_self_then_uncancel),
         cmocka_unit_test(test_returning_the_code_is_ending_cancelled),
         cmocka_unit_test(test_swallowed),
         cmocka_unit_test(test_clean_up),
-        cmocka_unit_test(test_becomes_another_error),
         cmocka_unit_test(test_uncancel_after_delivery),
-        cmocka_unit_test(test_uncancel_saves_the_result),
         cmocka_unit_test(test_uncancel_one_of_two),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_chain),

@@ -100,6 +100,57 @@ static void test_scopes_left_open_are_reported(void **state)
     assert_non_null(strstr(stage_reports, "|open|"));
 }
 
+/* ---- pointers into a stack that goes ---- */
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return tusk_sleep(10);
+}
+
+static int nap(void *arg)
+{
+    (void)arg;
+    return tusk_sleep(1);
+}
+
+static int lend(void *arg)
+{
+    int number = 3;
+
+    (void)arg;
+    tusk_release(tusk_create_task(sleep_long, &number, .name = "borrower"));
+    return 0;
+}
+
+static int give_copy(void *arg)
+{
+    int number = 3;
+
+    (void)arg;
+    tusk_release(tusk_create_task(sleep_long, tusk_copy(&number), .name = "owner"));
+    return tusk_await(tusk_create_task(nap, &number, .name = "awaited"));
+}
+
+static int lend_and_give(void *arg)
+{
+    (void)arg;
+    tusk_try(tusk_await(tusk_create_task(lend, NULL, .name = "lender")));
+    return tusk_await(tusk_create_task(give_copy, NULL, .name = "giver"));
+}
+
+static void test_a_stack_that_goes_with_pointers_into_it_is_reported(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(lend_and_give, NULL, true), 0);
+    assert_non_null(strstr(stage_reports, "Task ended while task 'borrower' has a pointer into its stack; "
+                                          "await it, or give it a tusk_copy|lender|"));
+    assert_null(strstr(stage_reports, "'owner'"));
+    assert_null(strstr(stage_reports, "'awaited'"));
+}
+
+/* ---- threads ---- */
+
 static int nothing(void *arg)
 {
     (void)arg;
@@ -272,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_slow_steps_are_reported),
         cmocka_unit_test(test_swallowed_cancels_are_reported),
         cmocka_unit_test(test_scopes_left_open_are_reported),
+        cmocka_unit_test(test_a_stack_that_goes_with_pointers_into_it_is_reported),
         cmocka_unit_test(test_calls_from_another_thread_are_errors),
         cmocka_unit_test(test_a_real_loop_that_is_stuck_says_so),
         cmocka_unit_test(test_a_seed_shuffles_tasks_and_repeats),

@@ -221,37 +221,6 @@ static void test_cancel_calls_them_too(void **state)
     play_trace(cancelled_calls, "cancelled@0 a@1");
 }
 
-static int remove_equal(void *arg)
-{
-    tusk_future *future = tusk_create_future();
-    static char a[] = "a";
-    static char b[] = "b";
-
-    (void)arg;
-    expect_int(tusk_future_remove_done_callback(future, note, a), 0);
-    expect_int(tusk_future_add_done_callback(future, note, a), 0);
-    expect_int(tusk_future_add_done_callback(future, note, b), 0);
-    expect_int(tusk_future_add_done_callback(future, note, a), 0);
-    expect_int(tusk_future_add_done_callback(future, note_other, a), 0);
-    expect_int(tusk_future_add_done_callback(future, note, a), 0);
-    expect_int(tusk_future_remove_done_callback(future, note, a), 3);
-    expect_int(tusk_future_remove_done_callback(future, note, a), 0);
-    expect_int(tusk_future_add_done_callback(future, note, b), 0);
-    mark();
-    expect_int(tusk_future_set_result(future, 1), 0);
-    /* They are on their way now. */
-    expect_int(tusk_future_remove_done_callback(future, note, b), 0);
-    expect_int(tusk_sleep(0), 0);
-    tusk_release(future);
-    return 0;
-}
-
-static void test_remove_all_equal_ones(void **state)
-{
-    (void)state;
-    play_trace(remove_equal, "b@1 a@1 b@1");
-}
-
 static int remove_last(void *arg)
 {
     tusk_future *future = tusk_create_future();
@@ -333,7 +302,10 @@ static void test_alive_in_callbacks(void **state)
     play_trace(released_before_calls, "11 7");
 }
 
-static int failing(tusk_future *future, void *arg)
+/* Not static, so that the report knows its name. */
+int failing_by_name(tusk_future *future, void *arg);
+
+int failing_by_name(tusk_future *future, void *arg)
 {
     (void)future;
     (void)arg;
@@ -345,7 +317,7 @@ static int failing_callback(void *arg)
     tusk_future *future = tusk_create_future();
 
     (void)arg;
-    expect_int(tusk_future_add_done_callback(future, failing, NULL), 0);
+    expect_int(tusk_future_add_done_callback(future, failing_by_name, NULL), 0);
     expect_int(tusk_future_add_done_callback(future, note, "next"), 0);
     expect_int(tusk_future_set_result(future, 11), 0);
     tusk_release(future);
@@ -357,7 +329,7 @@ static int failing_callback(void *arg)
 static void test_failing_callback_is_reported(void **state)
 {
     (void)state;
-    play_reports(failing_callback, "Exception in callback|-|EPIPE|call 8\n");
+    play_reports(failing_callback, "Exception in callback failing_by_name|-|EPIPE|call 8\n");
 }
 
 /* Waiting tasks and callbacks stand in one queue. */
@@ -494,7 +466,6 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_callbacks_in_order_and_never_at_once),
         cmocka_unit_test(test_cancel_calls_them_too),
-        cmocka_unit_test(test_remove_all_equal_ones),
         cmocka_unit_test(test_add_after_the_last_was_removed),
         cmocka_unit_test(test_callbacks_that_add_callbacks),
         cmocka_unit_test(test_alive_in_callbacks),

@@ -62,33 +62,6 @@ static void test_empty(void **state)
     play_quietly(empty);
 }
 
-static int duplicates(void *arg)
-{
-    tusk_task *task = tusk_create_task(return_seven, NULL);
-    tusk_future *future = tusk_create_future();
-    tusk_future *futures[] = {
-        task, future, tusk_retain(task), tusk_retain(future), tusk_retain(task), tusk_retain(future),
-    };
-    int results[6] = {0};
-    tusk_future *gather;
-
-    (void)arg;
-    tusk_retain(future);
-    gather = tusk_gather(futures, 6, .results = results);
-    expect_int(tusk_future_set_result(future, 3), 0);
-    tusk_release(future);
-    expect_int(tusk_await(gather), 0);
-    for (int i = 0; i < 6; i++)
-        expect_int(results[i], i % 2 ? 3 : 7);
-    return 0;
-}
-
-static void test_duplicates(void **state)
-{
-    (void)state;
-    play_quietly(duplicates);
-}
-
 /* The trick by which duplicates are found must not be fooled by a gather of the same futures before. */
 static int duplicates_again(void *arg)
 {
@@ -394,32 +367,6 @@ static void test_released_gather_goes_on(void **state)
 
 /* ---- cancelling ---- */
 
-static int cancelled_child(void *arg)
-{
-    tusk_task *tasks[2] = {
-        tusk_create_task(sleep_hour, NULL),
-        tusk_create_task(sleep_then_return, as_arg(1)),
-    };
-    tusk_future *gather;
-
-    (void)arg;
-    gather = tusk_gather(tasks, 2);
-    expect_int(tusk_sleep(1), 0);
-    expect(tusk_task_cancel(tasks[0], .msg = "only this"));
-    expect_int(tusk_await(tusk_retain(gather)), -ECANCELED);
-    expect_text(tusk_message(), "only this");
-    expect(!tusk_future_cancelled(gather));
-    tusk_release(gather);
-    expect_int(tusk_sleep(20), 0);
-    return 0;
-}
-
-static void test_cancelled_child_is_an_error(void **state)
-{
-    (void)state;
-    play_trace(cancelled_child, "1");
-}
-
 static int cancel_outer(void *arg)
 {
     bool return_errors = arg != NULL;
@@ -528,29 +475,6 @@ static void test_cancel_of_who_awaits_it(void **state)
 {
     (void)state;
     play_quietly(cancel_awaiter);
-}
-
-/* All children are done, but the gather has not heard of it: nobody accepts the cancel. */
-static int nobody_accepts(void *arg)
-{
-    tusk_future *child = tusk_create_future();
-    tusk_future *gather;
-
-    (void)arg;
-    tusk_retain(child);
-    gather = tusk_gather(&child, 1);
-    expect_int(tusk_future_set_result(child, 4), 0);
-    tusk_release(child);
-    expect(!tusk_future_done(gather));
-    expect(!tusk_future_cancel(gather));
-    expect_int(tusk_await(gather), 0);
-    return 0;
-}
-
-static void test_cancel_that_no_child_accepts(void **state)
-{
-    (void)state;
-    play_quietly(nobody_accepts);
 }
 
 static int cancel_duplicates(void *arg)
@@ -675,7 +599,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_in_order_of_arguments),
         cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_futures_in_two_gathers),
         cmocka_unit_test(test_done_children),
         cmocka_unit_test(test_done_and_pending_children),
@@ -688,13 +611,11 @@ int main(void)
         cmocka_unit_test(test_null_child_is_a_failed_child),
         cmocka_unit_test(test_released_gather_reports_its_error),
         cmocka_unit_test(test_released_gather_goes_on),
-        cmocka_unit_test(test_cancelled_child_is_an_error),
         cmocka_unit_test(test_cancel_cancels_children),
         cmocka_unit_test(test_cancel_with_return_exceptions),
         cmocka_unit_test(test_cancel_though_children_swallow),
         cmocka_unit_test(test_message_of_a_cancel),
         cmocka_unit_test(test_cancel_of_who_awaits_it),
-        cmocka_unit_test(test_cancel_that_no_child_accepts),
         cmocka_unit_test(test_cancel_asks_once_for_each_place),
         cmocka_unit_test(test_cancel_deep_gathers),
         cmocka_unit_test(test_cancel_with_a_failed_child),

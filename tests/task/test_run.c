@@ -338,24 +338,6 @@ static void test_run_until_complete_stopped(void **state)
     assert_int_equal(tusk__live(), live);
 }
 
-/* Stopped in the iteration in which the future becomes done: nothing of this run may be left in the queue. */
-static void test_run_until_complete_stopped_as_it_is_done(void **state)
-{
-    size_t live = tusk__live();
-    tusk_loop *loop = tusk_new_event_loop(.clock = TUSK_CLOCK_VIRTUAL);
-    tusk_future *future = tusk_loop_create_future(loop);
-
-    (void)state;
-    tusk_loop_call_soon(loop, set_result, future);
-    tusk_loop_call_soon(loop, stop_loop, loop);
-    assert_int_equal(tusk_loop_run_until_complete(loop, future), 3);
-    assert_int_equal(tusk_loop_run_once(loop, 0), 0);
-    assert_int_equal(tusk_loop_run_once(loop, 0), 0);
-    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, return_seven, NULL)), 7);
-    assert_int_equal(tusk_loop_close(loop), 0);
-    assert_int_equal(tusk__live(), live);
-}
-
 static int run_nested_until_complete(void *arg)
 {
     tusk_loop *loop = tusk_get_running_loop();
@@ -461,6 +443,38 @@ static void test_close_with_callbacks(void **state)
     assert_int_equal(tusk__live(), live);
 }
 
+/* A handler that wants to make something of the loop that closes: it would be gone when it gets it. */
+static int make_of_a_closing_loop(tusk_loop *loop, const struct tusk_exception_context *context, void *arg)
+{
+    (void)arg;
+    expect(tusk_loop_create_future(loop) == NULL);
+    expect_int(tusk_last_error(), TUSK_LOOP_CLOSED);
+    expect(tusk_loop_create_task(loop, return_seven, NULL) == NULL);
+    expect_int(tusk_last_error(), TUSK_LOOP_CLOSED);
+    expect(tusk_shield(tusk_retain(context->future)) == NULL);
+    expect_int(tusk_last_error(), TUSK_LOOP_CLOSED);
+    expect_int(tusk_future_add_done_callback(context->future, note, NULL), TUSK_LOOP_CLOSED);
+    expect(tusk_loop_call_soon(loop, stop_loop, loop).handle_ == NULL);
+    expect_int(tusk_last_error(), TUSK_LOOP_CLOSED);
+    trace("asked");
+    return 0;
+}
+
+static void test_nothing_is_made_of_a_closing_loop(void **state)
+{
+    size_t live = tusk__live();
+    tusk_loop *loop = tusk_new_event_loop(.clock = TUSK_CLOCK_VIRTUAL);
+
+    (void)state;
+    stage_clean();
+    tusk_loop_set_exception_handler(loop, make_of_a_closing_loop, NULL);
+    tusk_release(tusk_loop_create_task(loop, return_seven, NULL));
+    assert_int_equal(tusk_loop_close(loop), 0);
+    assert_string_equal(stage_trace, "asked");
+    assert_int_equal(stage_failures, 0);
+    assert_int_equal(tusk__live(), live);
+}
+
 /* ---- deadlocks ---- */
 
 static int wait_for_ever(void *arg)
@@ -532,11 +546,11 @@ int main(void)
         cmocka_unit_test(test_stopped_early),
         cmocka_unit_test(test_run_until_complete),
         cmocka_unit_test(test_run_until_complete_stopped),
-        cmocka_unit_test(test_run_until_complete_stopped_as_it_is_done),
         cmocka_unit_test(test_run_until_complete_nested),
         cmocka_unit_test(test_run_until_complete_of_another_loop),
         cmocka_unit_test(test_close_with_pending_tasks),
         cmocka_unit_test(test_close_with_callbacks),
+        cmocka_unit_test(test_nothing_is_made_of_a_closing_loop),
         cmocka_unit_test(test_deadlock_names_who_waits_for_what),
         cmocka_unit_test(test_deadlock_of_a_loop),
     };

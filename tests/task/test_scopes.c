@@ -1,8 +1,10 @@
 /*
- * wait, wait_for, shield, as_completed, time-outs and groups, by hand: the cases
- * in which others went wrong. The oracle (tests/oracle) covers them at random.
+ * wait, wait_for, shield, as_completed, time-outs and groups, by hand. The cases in which others
+ * went wrong are in tests/scenarios; the oracle (tests/oracle) covers them all at random.
  */
 #include "task/stage.h"
+
+#include <pthread.h>
 
 static int nap(void *arg)
 {
@@ -13,13 +15,6 @@ static int fail_after(void *arg)
 {
     tusk_try(tusk_sleep((double)(intptr_t)arg));
     return tusk_raise(-EIO, "after %d", (int)(intptr_t)arg);
-}
-
-static int swallow_and_return(void *arg)
-{
-    int rc = tusk_sleep(100);
-
-    return rc == -ECANCELED ? (int)(intptr_t)arg : rc;
 }
 
 static int clean_up_slowly(void *arg)
@@ -71,25 +66,6 @@ static int set_both(void *arg)
 
     tusk_future_set_result(futures[0], 1);
     return tusk_future_set_result(futures[1], 2);
-}
-
-/* Both end in the iteration that ends the wait: both are done. */
-static int wait_for_two(void *arg)
-{
-    tusk_future *futures[2] = {tusk_create_future(), tusk_create_future()};
-
-    (void)arg;
-    tusk_call_later(1, set_both, futures);
-    expect_int(tusk_wait(futures, 2, .return_when = TUSK_FIRST_COMPLETED), 2);
-    tusk_release(futures[0]);
-    tusk_release(futures[1]);
-    return 0;
-}
-
-static void test_wait_computes_done_at_wake_up(void **state)
-{
-    (void)state;
-    play_quietly(wait_for_two);
 }
 
 static int wait_for_failure(void *arg)
@@ -146,35 +122,203 @@ static void test_wait_cancelled_as_its_futures_end(void **state)
 
 /* ---- as_completed ---- */
 
-static int complete_in_order(void *arg)
-{
-    tusk_task *tasks[4];
+struct getter {
+    const char *name;
     tusk_as_completed_iterator *iterator;
-    tusk_future *future;
+    tusk_future **futures;
+};
 
-    (void)arg;
-    for (int i = 0; i < 3; i++)
-        tasks[i] = tusk_create_task(nap, as_arg(3 - i));
-    tasks[3] = tasks[0];
-    iterator = tusk_as_completed(tasks, 4, .timeout = 2.5);
-    for (int i = 2; i >= 1; i--) {
-        expect_int(tusk_as_completed_next(iterator, &future), 1);
-        expect(future == tasks[i]);
+/* Takes the next one, and says "name:which@iteration". */
+static int get_next(void *arg)
+{
+    const struct getter *getter = arg;
+    tusk_future *future;
+    int rc = tusk_as_completed_next(getter->iterator, &future);
+    int which = 0;
+
+    if (rc <= 0) {
+        trace("%s:%s@%d", getter->name, rc < 0 ? tusk_errorname(rc) : "end", iterations());
+        return rc;
     }
-    expect_int(tusk_as_completed_next(iterator, &future), -ETIMEDOUT);
-    expect(now() == 2.5);
-    expect_int(tusk_as_completed_next(iterator, &future), 0);
-    tusk_as_completed_close(iterator);
-    expect(!tusk_future_done(tasks[0]));
-    for (int i = 0; i < 3; i++)
-        tusk_release(tasks[i]);
+    while (getter->futures[which] != future)
+        which++;
+    trace("%s:%d@%d", getter->name, which, iterations());
     return 0;
 }
 
-static void test_as_completed_times_out_for_each_that_is_left(void **state)
+static tusk_task *start_getter(const char *name, tusk_as_completed_iterator *iterator, tusk_future **futures)
+{
+    return tusk_create_task(get_next, tusk_copy((&(struct getter){name, iterator, futures})));
+}
+
+static void yield_often(int times)
+{
+    while (times-- > 0)
+        expect_int(tusk_sleep(0), 0);
+}
+
+static void make_futures(tusk_future **futures, int count)
+{
+    for (int i = 0; i < count; i++)
+        futures[i] = tusk_create_future();
+}
+
+static void release_futures(tusk_future **futures, int count)
+{
+    for (int i = 0; i < count; i++)
+        tusk_release(futures[i]);
+}
+
+/* What CPython prints for the same program. */
+static int share_an_iterator(void *arg)
+{
+    tusk_future *futures[6];
+    tusk_task *tasks[7];
+    tusk_as_completed_iterator *iterator;
+
+    (void)arg;
+    make_futures(futures, 6);
+    iterator = tusk_as_completed(futures, 6, .timeout = 10);
+    tasks[0] = start_getter("a", iterator, futures);
+    tasks[1] = start_getter("b", iterator, futures);
+    tasks[2] = start_getter("c", iterator, futures);
+    yield_often(1);
+    mark();
+    tusk_future_set_result(futures[4], 0);
+    tusk_future_set_result(futures[2], 0);
+    yield_often(3);
+    tasks[3] = start_getter("d", iterator, futures);
+    yield_often(1);
+    mark();
+    tusk_future_set_result(futures[0], 0);
+    yield_often(1);
+    /* It was woken: it passes the future on. */
+    expect(tusk_task_cancel(tasks[2]));
+    yield_often(2);
+    tasks[4] = start_getter("e", iterator, futures);
+    tasks[5] = start_getter("f", iterator, futures);
+    tasks[6] = start_getter("g", iterator, futures);
+    yield_often(1);
+    expect_int(tusk_await(tusk_gather(tasks, 7, .return_exceptions = true)), 0);
+    tusk_as_completed_close(iterator);
+    release_futures(futures, 6);
+    return 0;
+}
+
+static void test_as_completed_shared_by_tasks(void **state)
 {
     (void)state;
-    play_quietly(complete_in_order);
+    play_trace(share_an_iterator, "a:4@2 b:2@2 c:ECANCELED@2 d:0@3 g:end@4 e:ETIMEDOUT@6 f:ETIMEDOUT@6");
+}
+
+/* A woken one has no claim: who asks first gets it, and the woken one goes to the end of the list. */
+static int overtake(void *arg)
+{
+    tusk_future *futures[3];
+    tusk_future *future;
+    tusk_task *tasks[2];
+    tusk_as_completed_iterator *iterator;
+
+    (void)arg;
+    make_futures(futures, 3);
+    iterator = tusk_as_completed(futures, 3);
+    tasks[0] = start_getter("woken", iterator, futures);
+    tasks[1] = start_getter("second", iterator, futures);
+    yield_often(1);
+    mark();
+    tusk_future_set_result(futures[0], 0);
+    yield_often(1);
+    expect_int(tusk_as_completed_next(iterator, &future), 1);
+    expect(future == futures[0]);
+    yield_often(1);
+    tusk_future_set_result(futures[1], 0);
+    tusk_future_set_result(futures[2], 0);
+    expect_int(tusk_await(tusk_gather(tasks, 2)), 0);
+    tusk_as_completed_close(iterator);
+    release_futures(futures, 3);
+    return 0;
+}
+
+static void test_as_completed_overtaken(void **state)
+{
+    (void)state;
+    play_trace(overtake, "second:1@4 woken:2@4");
+}
+
+/* Closed under those who wait: they are told, and nothing of it is looked at any more. */
+static int close_under_waiters(void *arg)
+{
+    tusk_future *futures[2];
+    tusk_task *tasks[3];
+    tusk_as_completed_iterator *iterator;
+
+    (void)arg;
+    make_futures(futures, 2);
+    tusk_retain(futures[1]);
+    futures[1] = tusk_gather(&futures[1], 1);
+    iterator = tusk_as_completed(futures, 2, .timeout = 10);
+    for (int i = 0; i < 2; i++)
+        tasks[i] = start_getter("closed", iterator, futures);
+    tasks[2] = start_getter("end", iterator, futures);
+    yield_often(1);
+    tusk_future_set_result(futures[0], 0);
+    yield_often(1);
+    /* The first is woken, the second waits or is cancelled. */
+    if (arg)
+        tusk_task_cancel(tasks[1]);
+    tusk_as_completed_close(iterator);
+    release_futures(futures, 2);
+    expect_int(tusk_await(tasks[0]), TUSK_INVALID_STATE);
+    expect_int(tusk_await(tasks[1]), arg ? -ECANCELED : TUSK_INVALID_STATE);
+    expect_int(tusk_await(tasks[2]), 0);
+    expect_int(tusk_sleep(20), 0);
+    return 0;
+}
+
+static void test_as_completed_closed_while_tasks_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(close_under_waiters, NULL, false), 0);
+    assert_string_equal(stage_reports, "");
+    assert_int_equal(play_with(close_under_waiters, as_arg(1), false), 0);
+    assert_string_equal(stage_reports, "");
+}
+
+static int next_elsewhere(void *arg)
+{
+    tusk_future *future;
+
+    return tusk_as_completed_next(arg, &future);
+}
+
+static void *run_elsewhere(void *iterator)
+{
+    return (void *)(intptr_t)tusk_run(next_elsewhere, iterator, .clock = TUSK_CLOCK_VIRTUAL);
+}
+
+static int take_badly(void *arg)
+{
+    tusk_future *future = tusk_create_future();
+    tusk_as_completed_iterator *iterator = tusk_as_completed(&future, 1);
+    pthread_t thread;
+    void *rc = NULL;
+
+    (void)arg;
+    expect_int(tusk_as_completed_next(iterator, NULL), -EINVAL);
+    expect_int(pthread_create(&thread, NULL, run_elsewhere, iterator), 0);
+    expect_int(pthread_join(thread, &rc), 0);
+    expect_int((int)(intptr_t)rc, TUSK_OTHER_LOOP);
+    expect(tusk_as_completed(&future, 1, .timeout = NAN) == NULL);
+    expect_int(tusk_as_completed_next(NULL, &future), -EINVAL);
+    tusk_as_completed_close(iterator);
+    tusk_release(future);
+    return 0;
+}
+
+static void test_as_completed_misused(void **state)
+{
+    (void)state;
+    play_quietly(take_badly);
 }
 
 /* ---- wait_for ---- */
@@ -184,11 +328,6 @@ static int wait_for_cases(void *arg)
     int copied = 4;
 
     (void)arg;
-    expect_int(tusk_wait_for(tusk_create_task(swallow_and_return, as_arg(7)), 1), 7);
-    expect(now() == 1);
-    expect_int(tusk_wait_for(tusk_create_task(clean_up_slowly, NULL), 1), -ETIMEDOUT);
-    expect_text(stage_trace, "cleaning clean");
-    expect(now() == 7);
     expect_int(tusk_wait_for(tusk_create_task(return_seven, NULL), 0), -ETIMEDOUT);
     expect_int(tusk_wait_for_coro(return_seven, NULL, 1), 7);
     expect_int(tusk_wait_for_coro(return_seven, NULL, -1), -ETIMEDOUT);
@@ -203,26 +342,57 @@ static void test_wait_for(void **state)
     play_quietly(wait_for_cases);
 }
 
-static int shields(void *arg)
+static tusk_future *done_with(int result)
 {
-    tusk_task *inner = tusk_create_task(nap, as_arg(3));
-    tusk_future *list[2] = {tusk_shield(tusk_retain(inner)), tusk_shield(tusk_retain(inner))};
-    tusk_future *gather = tusk_gather(list, 2);
+    tusk_future *future = tusk_create_future();
 
-    (void)arg;
-    expect_int(tusk_sleep(1), 0);
-    tusk_future_cancel(gather);
-    expect_int(tusk_await(gather), -ECANCELED);
-    expect(!tusk_future_done(inner));
-    expect_int(tusk_await(inner), 0);
-    expect(now() == 3);
+    if (result < 0)
+        expect_int(tusk_future_set_exception(future, result, "no bread"), 0);
+    else
+        expect_int(tusk_future_set_result(future, result), 0);
+    return future;
+}
+
+static int wait_for_outside(void *arg)
+{
+    tusk_future *future = tusk_retain(arg);
+
+    expect_int(tusk_wait_for(tusk_retain(future), 1), TUSK_NOT_IN_TASK);
+    expect_int(tusk_wait_for(future, 0), 6);
     return 0;
 }
 
-static void test_gather_of_shields(void **state)
+/* No time goes by: a done future is what it is. Each wait takes its reference; the play counts the rest. */
+static int wait_for_what_is_done(void *arg)
+{
+    tusk_future *future = done_with(6);
+    tusk_future *cancelled = tusk_create_future();
+
+    (void)arg;
+    mark();
+    expect_int(tusk_wait_for(tusk_retain(future), 1), 6);
+    expect_int(tusk_wait_for(tusk_retain(future), 1e-300), 6);
+    expect_int(tusk_wait_for(tusk_retain(future), (double)INFINITY), 6);
+    expect_int(tusk_wait_for(tusk_retain(future), -(double)INFINITY), 6);
+    expect_int(tusk_wait_for(done_with(-EIO), 1), -EIO);
+    expect_text(tusk_message(), "no bread");
+    expect(tusk_future_cancel(cancelled, .msg = "closed"));
+    expect_int(tusk_wait_for(cancelled, 1), -ECANCELED);
+    expect_text(tusk_message(), "closed");
+    expect_int(tusk_wait_for(tusk_retain(future), (double)NAN), -EINVAL);
+    expect_text(tusk_message(), "a time-out of NaN seconds");
+    expect_int(iterations(), 0);
+    tusk_call_soon(wait_for_outside, future);
+    expect_int(tusk_sleep(0), 0);
+    expect_int(tusk_sleep(0), 0);
+    tusk_release(future);
+    return 0;
+}
+
+static void test_wait_for_what_is_done(void **state)
 {
     (void)state;
-    play_quietly(shields);
+    play_quietly(wait_for_what_is_done);
 }
 
 /* ---- time-outs ---- */
@@ -253,6 +423,72 @@ static void test_nested_timeouts(void **state)
 {
     (void)state;
     play_quietly(nested_timeouts);
+}
+
+static int enter_and_leave(double delay)
+{
+    tusk_timeout timeout;
+
+    tusk_try(tusk_timeout_enter(&timeout, delay));
+    return tusk_timeout_exit(&timeout, 0);
+}
+
+static int time_out_and_say(void *arg)
+{
+    tusk_timeout timeout;
+
+    expect_int(enter_and_leave(1), 0);
+    expect_int(tusk_timeout_enter(&timeout, 1), 0);
+    expect_int(enter_and_leave(1), 0);
+    expect_int(tusk_timeout_exit(&timeout, tusk_sleep(9)), -ETIMEDOUT);
+    trace_at(arg);
+    return 0;
+}
+
+static int nap_and_say(void *arg)
+{
+    expect_int(tusk_sleep(1), 0);
+    trace_at(arg);
+    return 0;
+}
+
+/* In the order in which they were set, whatever was set and taken back in between. */
+static int equal_deadlines(void *arg)
+{
+    tusk_task *tasks[] = {
+        tusk_create_task(time_out_and_say, "a"), tusk_create_task(nap_and_say, "b"),
+        tusk_create_task(time_out_and_say, "c"), tusk_create_task(time_out_and_say, "d"),
+        tusk_create_task(nap_and_say, "e"),
+    };
+
+    (void)arg;
+    mark();
+    return tusk_await(tusk_gather(tasks, 5));
+}
+
+static void test_timeouts_with_equal_deadlines(void **state)
+{
+    (void)state;
+    play_trace(equal_deadlines, "a@3 b@3 c@3 d@3 e@3");
+}
+
+/* The last time-out of a busy loop, which reads no clock in most of its turns. */
+static int time_out_busily(void *arg)
+{
+    tusk_timeout timeout;
+    int rc = 0;
+
+    (void)arg;
+    tusk_try(tusk_timeout_enter(&timeout, 0.002));
+    while (rc == 0)
+        rc = tusk_sleep(0);
+    return tusk_timeout_exit(&timeout, rc);
+}
+
+static void test_a_busy_task_times_out(void **state)
+{
+    (void)state;
+    assert_int_equal(tusk_run(time_out_busily, NULL), -ETIMEDOUT);
 }
 
 static int cancelled_at_once(void *arg)
@@ -328,35 +564,6 @@ static void test_group(void **state)
     play_quietly(groups);
 }
 
-static int failing_group(void *arg)
-{
-    tusk_task_group group;
-    const tusk_exception *error;
-    int rc;
-
-    (void)arg;
-    expect_int(tusk_task_group_enter(&group), 0);
-    tusk_task_group_create_task(&group, fail_after, as_arg(1));
-    tusk_task_group_create_task(&group, clean_up_slowly, NULL);
-    rc = tusk_sleep(9);
-    expect_int(rc, -ECANCELED);
-    rc = tusk_task_group_exit(&group, tusk_raise(-EPIPE, "body"));
-    expect_int(rc, TUSK_EXCEPTION_GROUP);
-    error = tusk_exception_last();
-    expect_int((int)tusk_exception_count(error), 2);
-    expect_text(tusk_exception_message(tusk_exception_child(error, 0)), "after 1");
-    expect_int(tusk_exception_code(tusk_exception_child(error, 1)), -EPIPE);
-    expect(tusk_exception_child(error, 2) == NULL);
-    expect(now() == 6);
-    return tusk_task_cancelling(tusk_current_task());
-}
-
-static void test_a_child_fails_while_the_body_cleans_up(void **state)
-{
-    (void)state;
-    play_quietly(failing_group);
-}
-
 static int stubborn_exit(void *arg)
 {
     tusk_task_group group;
@@ -398,7 +605,7 @@ static int fail_when_cancelled(void *arg)
     return tusk_raise(-EIO, "while cleaning up");
 }
 
-static int error_and_cancel(void *arg)
+static int fail_in_clean_up(void *arg)
 {
     tusk_task_group group;
 
@@ -411,9 +618,9 @@ static int error_and_cancel(void *arg)
     return tusk_sleep(1);
 }
 
-static int error_and_cancel_at_once(void *arg)
+static int fail_and_cancel(void *arg)
 {
-    tusk_task *task = tusk_create_task(error_and_cancel, NULL);
+    tusk_task *task = tusk_create_task(fail_in_clean_up, NULL);
 
     (void)arg;
     tusk_call_at(1, cancel_it, task);
@@ -421,28 +628,31 @@ static int error_and_cancel_at_once(void *arg)
     return 0;
 }
 
-static void test_error_and_cancel_at_once(void **state)
+static void test_an_error_in_the_clean_up_of_a_cancel(void **state)
 {
     (void)state;
-    play_quietly(error_and_cancel_at_once);
+    play_quietly(fail_and_cancel);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wait),
-        cmocka_unit_test(test_wait_computes_done_at_wake_up),
         cmocka_unit_test(test_first_exception_ignores_a_cancelled_one),
         cmocka_unit_test(test_wait_cancelled_as_its_futures_end),
-        cmocka_unit_test(test_as_completed_times_out_for_each_that_is_left),
+        cmocka_unit_test(test_as_completed_shared_by_tasks),
+        cmocka_unit_test(test_as_completed_overtaken),
+        cmocka_unit_test(test_as_completed_closed_while_tasks_wait),
+        cmocka_unit_test(test_as_completed_misused),
         cmocka_unit_test(test_wait_for),
-        cmocka_unit_test(test_gather_of_shields),
+        cmocka_unit_test(test_wait_for_what_is_done),
         cmocka_unit_test(test_nested_timeouts),
+        cmocka_unit_test(test_timeouts_with_equal_deadlines),
+        cmocka_unit_test(test_a_busy_task_times_out),
         cmocka_unit_test(test_outer_cancel_wins_over_a_timeout),
         cmocka_unit_test(test_group),
-        cmocka_unit_test(test_a_child_fails_while_the_body_cleans_up),
         cmocka_unit_test(test_leaving_a_group_waits_through_cancels),
-        cmocka_unit_test(test_error_and_cancel_at_once),
+        cmocka_unit_test(test_an_error_in_the_clean_up_of_a_cancel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
