@@ -43,11 +43,19 @@ elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly)$")
     set(tusk_poll_unfit "epoll")
 endif()
 
+# --- src/io/tls: with OpenSSL or none.c ---
+
+set(tusk_tls_unfit "none")
+if(NOT TUSK_HAVE_OPENSSL)
+    set(tusk_tls_unfit "(bio|channel|connection|context|error|hostname|info|session|sni|start)")
+endif()
+
 # --- the list -------------------------------------------------------------------
 
 file(GLOB_RECURSE tusk_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
 list(FILTER tusk_sources EXCLUDE REGEX "/src/coro/arch/[^/]+/")
 list(FILTER tusk_sources EXCLUDE REGEX "/src/loop/poll/(${tusk_poll_unfit})\\.c$")
+list(FILTER tusk_sources EXCLUDE REGEX "/src/io/tls/${tusk_tls_unfit}\\.c$")
 file(GLOB tusk_arch_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.c
     ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.S)

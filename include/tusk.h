@@ -23,6 +23,15 @@
  *     tusk/queue.h     queues
  *     tusk/thread.h    functions in threads, coroutines from threads
  *     tusk/signal.h    signals
+ *     tusk/stream.h    streams: connections as a task reads and writes them
+ *     tusk/connection.h from an address to a stream
+ *     tusk/server.h    servers: a coroutine for each client
+ *     tusk/workers.h   one program on many processors
+ *     tusk/tls.h       TLS for streams: certificates, start_tls
+ *     tusk/io.h        descriptors: reading, writing, sockets, waiting
+ *     tusk/process.h   processes that run beside the loop
+ *     tusk/transport.h connections by callbacks: transports and protocols
+ *     tusk/resolver.h  from names of hosts to addresses, and back
  *     tusk/context.h   context variables
  *     tusk/loop.h      the event loop below it all: callbacks, timers, time
  *     tusk/error.h     error codes and their messages
@@ -37,19 +46,28 @@
 #define TUSK_H
 
 #include <tusk/base.h>
+#include <tusk/connection.h>
 #include <tusk/context.h>
 #include <tusk/error.h>
 #include <tusk/exception.h>
 #include <tusk/future.h>
 #include <tusk/group.h>
+#include <tusk/io.h>
 #include <tusk/loop.h>
+#include <tusk/process.h>
 #include <tusk/queue.h>
+#include <tusk/resolver.h>
 #include <tusk/run.h>
+#include <tusk/server.h>
 #include <tusk/signal.h>
+#include <tusk/stream.h>
 #include <tusk/sync.h>
 #include <tusk/task.h>
 #include <tusk/thread.h>
 #include <tusk/timeout.h>
+#include <tusk/tls.h>
+#include <tusk/transport.h>
 #include <tusk/wait.h>
+#include <tusk/workers.h>
 
 #endif

@@ -32,6 +32,18 @@ static int threads(void *arg)
     return tusk_to_thread(work, arg, nullptr);
 }
 
+static int resolver(void *arg)
+{
+    addrinfo *list;
+    char host[NI_MAXHOST];
+    tusk_getaddrinfo_options options{};
+    options.type = SOCK_STREAM;
+    tusk_try(tusk_getaddrinfo(static_cast<const char *>(arg), "80", &list, &options));
+    int rc = tusk_getnameinfo(list->ai_addr, list->ai_addrlen, host, sizeof host, nullptr, 0, 0);
+    freeaddrinfo(list);
+    return rc;
+}
+
 int main()
 {
     int number = 1;
@@ -43,5 +55,5 @@ int main()
     tusk_runner *runner = tusk_runner_create(&options);
     if (tusk_runner_run(runner, threads, &number, nullptr) < 0 || tusk_runner_close(runner) < 0)
         return 1;
-    return tusk_run(tasks, &number, &options) < 0;
+    return tusk_run(tasks, &number, &options) < 0 || tusk_run(resolver, nullptr, &options) < 0;
 }

@@ -54,6 +54,14 @@ static int threads(void *arg)
     return 0;
 }
 
+static int resolver(void *arg)
+{
+    struct addrinfo *list;
+
+    tusk_try(tusk_getaddrinfo("localhost", "80", &list));
+    return tusk_getaddrinfo(arg, "80", &list, .family = AF_INET, .type = SOCK_STREAM, .proto = 0, .flags = 0);
+}
+
 static int runs(void)
 {
     int number = 1;
@@ -100,7 +108,7 @@ int main(void)
         return 1;
     if (tusk_loop_close(plain) < 0 || tusk_loop_close(other) < 0)
         return 1;
-    if (tusk_run(tasks, NULL) < 0 || runs() != 0)
+    if (tusk_run(tasks, NULL) < 0 || tusk_run(resolver, NULL) < 0 || runs() != 0)
         return 1;
     return tusk_run(tasks, NULL, .clock = TUSK_CLOCK_VIRTUAL, .stack_size = TUSK_STACK_DEFAULT) < 0;
 }

@@ -1,0 +1,153 @@
+/*
+ * Regular files: nothing tells when a disk is ready. What is in memory is read at once; everything
+ * else is done in threads.
+ *
+ * The buffer is the caller's, often on its stack, so a cancel waits until the thread is done with it:
+ * a file ends its calls by itself, in a while. Nor may the number become another file's meanwhile: see
+ * TUSK__CLOSING.
+ */
+#include <tusk/wait.h>
+
+#include "base/error.h"
+#include "io/operation.h"
+
+/*
+ * As many calls on files as one disk does at once without getting slower. A thread costs 10 us or so;
+ * from some size on the copying takes longer than that, and the loop has better things to do.
+ */
+enum { FILE_THREADS = 4, AT_ONCE_MAX = 1 << 18 };
+
+struct file_call {
+    const struct tusk__operation *operation;
+    int fd;
+    const atomic_bool *closed;
+    ssize_t result;
+};
+
+/* ---- at once ---- */
+
+struct reading {
+    int fd;
+    struct iovec rest;
+    /* -1: where the file is. */
+    off_t offset;
+    size_t done;
+};
+
+/* Reads what is in memory. 0: that was all there is, or all that was wanted; -EAGAIN: there may be more; or an error. */
+static ssize_t read_at_once(struct reading *reading)
+{
+    ssize_t rc = 0;
+
+    while (reading->rest.iov_len > 0 &&
+           (rc = tusk__system_real.readv_now(reading->fd, &reading->rest, 1, reading->offset)) > 0) {
+        reading->rest.iov_base = (char *)reading->rest.iov_base + rc;
+        reading->rest.iov_len -= (size_t)rc;
+        reading->offset += reading->offset >= 0 ? rc : 0;
+        reading->done += (size_t)rc;
+    }
+    if (rc == -ENOTSUP)
+        return -EAGAIN;
+    return rc > 0 ? 0 : rc;
+}
+
+static bool may_be_at_once(const struct tusk__operation *operation)
+{
+    return (operation->code == TUSK__OP_READ || operation->code == TUSK__OP_PREAD) && operation->count == 1 &&
+           operation->buffers->iov_len > 0 && operation->buffers->iov_len <= AT_ONCE_MAX;
+}
+
+/* ---- in a thread ---- */
+
+static ssize_t call(const struct tusk__operation *operation, int fd)
+{
+    const struct tusk__system *system = &tusk__system_real;
+    const struct iovec *first = operation->buffers;
+
+    switch (operation->code) {
+    case TUSK__OP_READ:
+        return system->readv(fd, operation->buffers, operation->count);
+    case TUSK__OP_WRITE:
+        return system->writev(fd, operation->buffers, operation->count);
+    case TUSK__OP_PREAD:
+        return system->pread(fd, first->iov_base, first->iov_len, operation->offset);
+    default:
+        return system->pwrite(fd, first->iov_base, first->iov_len, operation->offset);
+    }
+}
+
+static int run(void *arg)
+{
+    struct file_call *file_call = arg;
+
+    file_call->result = atomic_load(file_call->closed) ? -EBADF : call(file_call->operation, file_call->fd);
+    return 0;
+}
+
+/* Waits until the thread has ended, whoever cancels; true if somebody did. */
+static bool outwait(tusk_future *future)
+{
+    tusk_future *futures[] = {future};
+    bool cancelled = false;
+
+    while (!tusk_future_done(future))
+        if (tusk_wait(futures, 1) == -ECANCELED)
+            cancelled = true;
+    return cancelled;
+}
+
+static int start(struct tusk__io *io, struct file_call *file_call, tusk_future **ret_future)
+{
+    if (!io->files)
+        io->files = tusk_thread_pool_executor_create(FILE_THREADS);
+    if (!io->files)
+        return tusk_last_error();
+    *ret_future = tusk_run_in_executor(io->files, run, file_call);
+    return *ret_future ? 0 : tusk_last_error();
+}
+
+static ssize_t perform_in_thread(struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+{
+    struct file_call file_call = {
+        .operation = operation, .fd = descriptor->fd, .closed = &descriptor->closed_for_threads};
+    tusk_future *future;
+    bool cancelled;
+    int rc;
+
+    tusk_try(start(descriptor->io, &file_call, &future));
+    tusk__descriptor_retain(descriptor);
+    descriptor->calls++;
+    cancelled = outwait(future);
+    rc = tusk_await(future);
+    tusk__descriptor_call_ended(descriptor);
+    tusk__descriptor_release(descriptor);
+    if (rc < 0)
+        return rc;
+    return cancelled ? -ECANCELED : file_call.result;
+}
+
+ssize_t tusk__file_perform(struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+{
+    struct tusk__operation rest = *operation;
+    struct reading reading;
+    ssize_t rc;
+
+    if (operation->code > TUSK__OP_PWRITE)
+        return -ENOTSOCK;
+    if (!may_be_at_once(operation))
+        return perform_in_thread(descriptor, operation);
+    reading = (struct reading){.fd = descriptor->fd,
+                               .rest = *operation->buffers,
+                               .offset = operation->code == TUSK__OP_PREAD ? operation->offset : -1};
+    rc = read_at_once(&reading);
+    if (rc == -EAGAIN) {
+        rest.buffers = &reading.rest;
+        rest.offset = reading.offset;
+        rc = perform_in_thread(descriptor, &rest);
+        if (rc == -ECANCELED)
+            return rc;
+    }
+    if (reading.done == 0)
+        return rc;
+    return (ssize_t)reading.done + (rc > 0 ? rc : 0);
+}

@@ -1,0 +1,469 @@
+/*
+ * Subprocesses: their objects.
+ *
+ * The loop waits for the end of each by a descriptor that becomes readable then (a pidfd),
+ * or where there is none by a thread. Until its end was taken the process number
+ * belongs to the child, so that a signal cannot reach a stranger.
+ */
+#include <tusk/process.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "io/process.h"
+#include "io/spawn.h"
+
+/* ---- the end ---- */
+
+static void unref(struct tusk_process *process)
+{
+    if (--process->references > 0)
+        return;
+    tusk__io_remove_closable(&process->closable);
+    tusk__free(process);
+}
+
+/* Nothing tells of this child any more. */
+static void stop_watching(struct tusk_process *process)
+{
+    struct tusk__descriptor *descriptor = process->descriptor;
+
+    if (!descriptor)
+        return;
+    process->descriptor = NULL;
+    tusk__descriptor_unlisten(descriptor, TUSK__READ, &process->ear);
+    if (!descriptor->closed) {
+        int fd = descriptor->watch.fd;
+
+        tusk__descriptor_forget(descriptor);
+        tusk__system_real.close(fd);
+    }
+    tusk__descriptor_release(descriptor);
+}
+
+/* The program has ended with this code: whoever waits is told. */
+static void end(struct tusk_process *process, int code)
+{
+    process->ended = true;
+    process->code = code;
+    atomic_fetch_sub(&process->io->loop->external, 1);
+    stop_watching(process);
+    while (process->waiters) {
+        struct tusk__process_waiter *waiter =
+            container_of(process->waiters, struct tusk__process_waiter, link);
+
+        tusk__link_remove(&waiter->link);
+        tusk__waiter_end(&waiter->waiter, 0);
+    }
+    unref(process);
+}
+
+/* Somebody else, who waits for any child, may have taken the state: then nobody knows it any more. asyncio says 255. */
+enum { UNKNOWN_CODE = 255 };
+
+static void look(struct tusk_process *process, bool block)
+{
+    int code = UNKNOWN_CODE;
+    int rc = tusk__spawn_reap(process->pid, block, &code);
+
+    if (rc != -EAGAIN)
+        end(process, code);
+}
+
+static void on_end(struct tusk__io_waiter *ear, int rc)
+{
+    struct tusk_process *process = container_of(ear, struct tusk_process, ear);
+
+    (void)rc;
+    look(process, false);
+    if (!process->ended) {
+        process->descriptor->directions[TUSK__READ].ready = false;
+        tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
+    }
+}
+
+/* The loop closes before the program has ended. */
+static void close_with_loop(struct tusk__closable *closable)
+{
+    struct tusk_process *process = container_of(closable, struct tusk_process, closable);
+
+    if (!process->ended) {
+        int code;
+
+        atomic_fetch_sub(&process->io->loop->external, 1);
+        kill(process->pid, SIGKILL);
+        tusk__spawn_reap(process->pid, true, &code);
+        stop_watching(process);
+    }
+    tusk__free(process);
+}
+
+/* ---- the thread that waits, where there is no pidfd ---- */
+
+static int wait_in_thread(void *arg)
+{
+    tusk__spawn_wait(*(pid_t *)arg);
+    return 0;
+}
+
+static int on_thread_end(tusk_future *future, void *arg)
+{
+    (void)future;
+    look(arg, true);
+    return 0;
+}
+
+/* A thread for each: one that waits is no use for anything else. */
+static int wait_by_thread(struct tusk_process *process)
+{
+    tusk_thread_pool_executor *executor = tusk_thread_pool_executor_create(1);
+    tusk_future *future;
+
+    if (!executor)
+        return tusk_last_error();
+    future = tusk_loop_run_in_executor(process->io->loop, executor, wait_in_thread,
+                                       (tusk_copy)(&process->pid, sizeof process->pid));
+    tusk_thread_pool_executor_release(executor);
+    if (!future)
+        return tusk_last_error();
+    tusk_future_add_done_callback(future, on_thread_end, process);
+    tusk_release(future);
+    return 0;
+}
+
+/* ---- the beginning ---- */
+
+static int wait_by_descriptor(struct tusk_process *process, int pidfd)
+{
+    int rc = tusk__descriptor_adopt(process->io, pidfd, TUSK__FD_DEVICE, &process->descriptor);
+
+    if (rc < 0) {
+        tusk__system_real.close(pidfd);
+        return rc;
+    }
+    tusk__descriptor_retain(process->descriptor);
+    process->descriptor->directions[TUSK__READ].ready = false;
+    process->ear.ready = on_end;
+    rc = tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
+    if (rc < 0)
+        stop_watching(process);
+    return rc;
+}
+
+static int watch(struct tusk_process *process)
+{
+    int pidfd = tusk__system_pidfd(process->pid);
+
+    if (pidfd == -ENOSYS || pidfd == -EPERM)
+        return wait_by_thread(process);
+    return pidfd < 0 ? pidfd : wait_by_descriptor(process, pidfd);
+}
+
+/* The descriptors that the child gets, and the parent's ends of its pipes. -1: none. */
+struct ends {
+    int child[3];
+    int parent[3];
+    /* Made here, and to be closed here. */
+    bool own[3];
+};
+
+static int make_pipe(struct ends *ends, int i)
+{
+    int fds[2];
+
+    tusk_try(tusk__system_pipe(fds));
+    ends->parent[i] = i == 0 ? fds[1] : fds[0];
+    ends->child[i] = i == 0 ? fds[0] : fds[1];
+    ends->own[i] = true;
+    /* Programs expect them like that. */
+    return tusk__system_set_blocking(ends->child[i], true);
+}
+
+static int open_null(struct ends *ends, int i)
+{
+    ends->child[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (ends->child[i] < 0)
+        return -errno;
+    ends->own[i] = true;
+    return 0;
+}
+
+static int make_end(struct ends *ends, int i, int wanted)
+{
+    switch (wanted) {
+    case TUSK_INHERIT:
+        ends->child[i] = i;
+        return 0;
+    case TUSK_PIPE:
+        return make_pipe(ends, i);
+    case TUSK_DEVNULL:
+        return open_null(ends, i);
+    case TUSK_STDOUT:
+        if (i != 2)
+            return tusk_raise(-EINVAL, "TUSK_STDOUT is for .stderr_fd only");
+        ends->child[i] = ends->child[1];
+        return 0;
+    default:
+        ends->child[i] = wanted;
+        return wanted > 0 && fcntl(wanted, F_GETFD) >= 0 ? 0 : -EBADF;
+    }
+}
+
+static void close_child_ends(struct ends *ends)
+{
+    for (int i = 0; i < 3; i++)
+        if (ends->own[i])
+            close(ends->child[i]);
+}
+
+static void close_parent_ends(struct ends *ends)
+{
+    for (int i = 0; i < 3; i++)
+        if (ends->parent[i] >= 0)
+            close(ends->parent[i]);
+}
+
+static int make_ends(struct ends *ends, const struct tusk_subprocess_options *options)
+{
+    const int wanted[3] = {options->stdin_fd, options->stdout_fd, options->stderr_fd};
+
+    *ends = (struct ends){{-1, -1, -1}, {-1, -1, -1}, {false, false, false}};
+    for (int i = 0; i < 3; i++) {
+        int rc = make_end(ends, i, wanted[i]);
+
+        if (rc < 0) {
+            close_child_ends(ends);
+            close_parent_ends(ends);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* The parent's ends become streams, which own them from here on, or are closed. */
+static int make_streams(struct tusk_process *process, struct ends *ends, size_t limit)
+{
+    tusk__system_ignore_sigpipe();
+    for (int i = 0; i < 3; i++) {
+        struct tusk__descriptor *descriptor;
+        int fd = ends->parent[i];
+
+        if (fd < 0)
+            continue;
+        tusk_try(tusk__descriptor_adopt(process->io, fd, TUSK__FD_PIPE, &descriptor));
+        ends->parent[i] = -1;
+        process->streams[i] = tusk__stream_new(process->io, descriptor, limit);
+        if (!process->streams[i])
+            return tusk_last_error();
+    }
+    return 0;
+}
+
+static void release_streams(struct tusk_process *process)
+{
+    for (int i = 0; i < 3; i++) {
+        tusk_stream_release(process->streams[i]);
+        process->streams[i] = NULL;
+    }
+}
+
+/* Says what was not there. */
+static int explain(int rc, const struct tusk__spawn *spawn, bool in_cwd)
+{
+    if (rc == -EMFILE || rc == -ENOMEM || rc == -EAGAIN)
+        return rc;
+    return tusk_raise(rc, "cannot %s %s: %s", in_cwd ? "change to the directory" : "run",
+                      in_cwd ? spawn->cwd : spawn->argv[0], tusk_strerror(rc));
+}
+
+static int start(struct tusk_process *process, const struct tusk__spawn *spawn)
+{
+    bool in_cwd = false;
+    int code;
+    int rc = tusk__spawn(spawn, &in_cwd);
+
+    if (rc < 0)
+        return explain(rc, spawn, in_cwd);
+    process->pid = rc;
+    rc = watch(process);
+    if (rc < 0) {
+        kill(process->pid, SIGKILL);
+        tusk__spawn_reap(process->pid, true, &code);
+    }
+    return rc;
+}
+
+static int start_with_ends(struct tusk_process *process, const char *const argv[],
+                           const struct tusk_subprocess_options *options)
+{
+    struct tusk__spawn spawn = {
+        .argv = argv,
+        .env = options->env,
+        .cwd = options->cwd,
+        .new_session = options->start_new_session,
+        .new_group = options->new_process_group,
+    };
+    struct ends ends;
+    int rc;
+
+    tusk_try(make_ends(&ends, options));
+    rc = make_streams(process, &ends, options->limit);
+    memcpy(spawn.fds, ends.child, sizeof spawn.fds);
+    if (rc == 0)
+        rc = start(process, &spawn);
+    close_child_ends(&ends);
+    close_parent_ends(&ends);
+    if (rc < 0)
+        release_streams(process);
+    return rc;
+}
+
+int(tusk_create_subprocess_exec)(const char *const argv[], tusk_process **ret_process,
+                                 const struct tusk_subprocess_options *options)
+{
+    static const struct tusk_subprocess_options defaults;
+    struct tusk__io *io;
+    struct tusk_process *process;
+    int rc;
+
+    if (!argv || !argv[0] || !ret_process)
+        return -EINVAL;
+    if (!tusk__running_loop)
+        return TUSK_NO_RUNNING_LOOP;
+    io = tusk__io_get(tusk__running_loop);
+    process = io ? tusk__alloc(sizeof *process) : NULL;
+    if (!process)
+        return io ? -ENOMEM : tusk_last_error();
+    process->io = io;
+    rc = start_with_ends(process, argv, options ? options : &defaults);
+    if (rc < 0) {
+        tusk__free(process);
+        return rc;
+    }
+    process->references = 2;
+    atomic_fetch_add(&io->loop->external, 1);
+    tusk__io_add_closable(io, &process->closable, close_with_loop);
+    *ret_process = process;
+    return 0;
+}
+
+int(tusk_create_subprocess_shell)(const char *command, tusk_process **ret_process,
+                                  const struct tusk_subprocess_options *options)
+{
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+
+    return command ? (tusk_create_subprocess_exec)(argv, ret_process, options) : -EINVAL;
+}
+
+void tusk_process_release(tusk_process *process)
+{
+    if (!process)
+        return;
+    release_streams(process);
+    unref(process);
+}
+
+/* ---- knowing and waiting ---- */
+
+tusk_stream *tusk_process_stdin(const tusk_process *process)
+{
+    return process ? process->streams[0] : NULL;
+}
+
+tusk_stream *tusk_process_stdout(const tusk_process *process)
+{
+    return process ? process->streams[1] : NULL;
+}
+
+tusk_stream *tusk_process_stderr(const tusk_process *process)
+{
+    return process ? process->streams[2] : NULL;
+}
+
+int tusk_process_pid(const tusk_process *process)
+{
+    return process ? process->pid : -EINVAL;
+}
+
+bool tusk_process_returncode(const tusk_process *process, int *ret_code)
+{
+    if (!process || !process->ended)
+        return false;
+    *ret_code = process->code;
+    return true;
+}
+
+static bool cancel_wait(struct tusk__wait *wait, struct tusk__text *text)
+{
+    struct tusk__process_waiter *waiter = container_of(wait, struct tusk__process_waiter, waiter.wait);
+
+    if (waiter->link.from)
+        tusk__link_remove(&waiter->link);
+    return tusk__waiter_cancel(wait, text);
+}
+
+static void describe_wait(const struct tusk__wait *wait, char *text, size_t size)
+{
+    snprintf(text, size, "the end of process %d",
+             (int)container_of(wait, struct tusk__process_waiter, waiter.wait)->process->pid);
+}
+
+static const struct tusk__wait_kind wait_kind = {.cancel = cancel_wait, .describe = describe_wait};
+
+static int wait_for_end(struct tusk_process *process)
+{
+    struct tusk__task *task = tusk__running_task();
+    struct tusk__process_waiter waiter = {.process = process};
+    int rc;
+
+    if (!task)
+        return TUSK_NOT_IN_TASK;
+    process->references++;
+    tusk__waiter_init(&waiter.waiter, task, &wait_kind);
+    tusk__link_add(&process->waiters, &waiter.link);
+    rc = tusk__waiter_wait(&waiter.waiter);
+    unref(process);
+    return rc;
+}
+
+int tusk_process_wait(tusk_process *process)
+{
+    if (!process)
+        return -EINVAL;
+    if (!process->ended)
+        tusk_try(wait_for_end(process));
+    return process->code >= 0 ? process->code : 128 - process->code;
+}
+
+/* ---- signals ---- */
+
+int tusk_process_send_signal(tusk_process *process, int signum)
+{
+    int rc;
+
+    if (!process || signum < 0)
+        return -EINVAL;
+    if (process->ended)
+        return -ESRCH;
+    /* The number is the child's until its end was taken, and that happens in this thread. */
+    rc = process->descriptor ? tusk__system_pidfd_send_signal(process->descriptor->watch.fd, signum) : -ENOSYS;
+    if (rc == -ENOSYS || rc == -EPERM)
+        rc = kill(process->pid, signum) < 0 ? -errno : 0;
+    return rc;
+}
+
+int tusk_process_terminate(tusk_process *process)
+{
+    return tusk_process_send_signal(process, SIGTERM);
+}
+
+int tusk_process_kill(tusk_process *process)
+{
+    return tusk_process_send_signal(process, SIGKILL);
+}

@@ -1,0 +1,274 @@
+/*
+ * Streams: writing.
+ *
+ * Writers take turns. One whose data is small leaves what the system did not take in
+ * `out`; one whose data is large sends it from where it is, and holds the turn (`writing`)
+ * until the last piece is gone.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "io/stream.h"
+
+/* Pieces that are handed to the system at once. */
+enum { PIECES = 16 };
+
+/* What is left of the data of a call. */
+struct rest {
+    const struct iovec *pieces;
+    int count;
+    /* Bytes of the first piece that are done. */
+    size_t done;
+    size_t size;
+};
+
+static int rest_init(struct rest *rest, const struct iovec *pieces, int count)
+{
+    *rest = (struct rest){pieces, count, 0, 0};
+    if (count < 0 || (count > 0 && !pieces))
+        return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (!pieces[i].iov_base && pieces[i].iov_len > 0)
+            return -EINVAL;
+        if (__builtin_add_overflow(rest->size, pieces[i].iov_len, &rest->size))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+/* The next pieces, as many as fit. */
+static int rest_pieces(const struct rest *rest, struct iovec pieces[PIECES])
+{
+    int count = rest->count < PIECES ? rest->count : PIECES;
+
+    memcpy(pieces, rest->pieces, (size_t)count * sizeof pieces[0]);
+    if (count > 0) {
+        pieces[0].iov_base = (char *)pieces[0].iov_base + rest->done;
+        pieces[0].iov_len -= rest->done;
+    }
+    return count;
+}
+
+static void rest_advance(struct rest *rest, size_t count)
+{
+    rest->size -= count;
+    count += rest->done;
+    while (rest->count > 0 && count >= rest->pieces->iov_len) {
+        count -= rest->pieces->iov_len;
+        rest->pieces++;
+        rest->count--;
+    }
+    rest->done = count;
+}
+
+/* Hands to the system what it takes: 0 when all is gone, -EAGAIN, or the error, with which the connection is lost. */
+static int send_rest(struct tusk_stream *stream, struct rest *rest)
+{
+    while (rest->size > 0) {
+        struct iovec pieces[PIECES];
+        int count = rest_pieces(rest, pieces);
+        ssize_t rc = tusk__channel_write(&stream->channel, pieces, count);
+
+        if (rc == -EAGAIN)
+            return -EAGAIN;
+        if (rc < 0) {
+            tusk__stream_lose(stream, (int)rc);
+            return (int)rc;
+        }
+        rest_advance(rest, (size_t)rc);
+    }
+    return 0;
+}
+
+/* Keeps the rest, to be sent in the background. */
+static int keep_rest(struct tusk_stream *stream, struct rest *rest)
+{
+    int rc = tusk__bytes_reserve(stream->io, &stream->out, rest->size);
+
+    while (rc == 0 && rest->size > 0) {
+        struct iovec piece;
+
+        piece.iov_base = (char *)rest->pieces->iov_base + rest->done;
+        piece.iov_len = rest->pieces->iov_len - rest->done;
+        rc = tusk__bytes_append(stream->io, &stream->out, piece.iov_base, piece.iov_len);
+        rest_advance(rest, piece.iov_len);
+    }
+    /* Part of it may be gone already, and the rest can never follow. */
+    if (rc < 0)
+        tusk__stream_lose(stream, rc);
+    else if (!tusk__stream_start_flusher(stream))
+        rc = stream->error;
+    return rc;
+}
+
+/* Sends the rest from where it is, waiting as often as need be. Nobody else writes meanwhile. */
+static int send_slowly(struct tusk_stream *stream, struct rest *rest)
+{
+    int rc = -EAGAIN;
+
+    stream->writing = true;
+    while (rc == -EAGAIN) {
+        if (!tusk__stream_start_flusher(stream)) {
+            rc = stream->error;
+            break;
+        }
+        rc = tusk__stream_wait(stream);
+        if (rc == 0)
+            rc = tusk__stream_check(stream);
+        if (rc == 0)
+            rc = send_rest(stream, rest);
+    }
+    stream->writing = false;
+    /* The next writer has his turn, or the end that waits for this one. */
+    if (!stream->closed)
+        tusk__stream_flush(stream);
+    return rc;
+}
+
+/* Somebody else's turn, or no room beside what is kept. */
+static bool has_to_wait(const struct tusk_stream *stream, size_t size)
+{
+    size_t kept = tusk__bytes_size(&stream->out);
+
+    return stream->writing || (kept > 0 && (kept > stream->high || size > stream->high - kept));
+}
+
+/* Waits for this writer's turn. Who had to wait does so until the low mark. */
+static int wait_for_turn(struct tusk_stream *stream, size_t size)
+{
+    bool waits = has_to_wait(stream, size);
+
+    while (waits) {
+        tusk_try(tusk__stream_wait(stream));
+        tusk_try(tusk__stream_check(stream));
+        waits = has_to_wait(stream, size) || tusk__bytes_size(&stream->out) > stream->low;
+    }
+    return 0;
+}
+
+static int write_rest(struct tusk_stream *stream, struct rest *rest)
+{
+    int rc = wait_for_turn(stream, rest->size);
+
+    if (rc == 0 && tusk__bytes_size(&stream->out) > 0)
+        return keep_rest(stream, rest);
+    if (rc == 0)
+        rc = send_rest(stream, rest);
+    if (rc != -EAGAIN)
+        return rc;
+    return rest->size <= stream->high ? keep_rest(stream, rest) : send_slowly(stream, rest);
+}
+
+static int check(const struct tusk_stream *stream)
+{
+    tusk_try(tusk__stream_check(stream));
+    if (unlikely(stream->eof_wanted))
+        return tusk_raise(TUSK_INVALID_STATE, "the stream was written to after tusk_stream_write_eof()");
+    return 0;
+}
+
+int tusk_stream_writelines(tusk_stream *stream, const struct iovec *data, int count)
+{
+    struct rest rest;
+    int rc;
+
+    if (!stream)
+        return -EINVAL;
+    tusk_try(rest_init(&rest, data, count));
+    tusk_try(check(stream));
+    if (unlikely(!tusk__running_task()))
+        return TUSK_NOT_IN_TASK;
+    if (unlikely(tusk__io_over_budget(stream->io)))
+        tusk_try(tusk_sleep(0));
+    if (rest.size == 0)
+        return 0;
+    tusk__stream_retain(stream);
+    rc = stream->closing ? tusk__stream_check(stream) : write_rest(stream, &rest);
+    tusk__stream_unref(stream);
+    return rc;
+}
+
+int tusk__stream_post(struct tusk_stream *stream, const struct iovec *data, int count)
+{
+    struct rest rest;
+    int rc = -EAGAIN;
+
+    tusk_try(rest_init(&rest, data, count));
+    tusk_try(check(stream));
+    if (rest.size == 0)
+        return 0;
+    if (!stream->writing && tusk__bytes_size(&stream->out) == 0)
+        rc = send_rest(stream, &rest);
+    return rc == -EAGAIN ? keep_rest(stream, &rest) : rc;
+}
+
+int tusk_stream_write(tusk_stream *stream, const void *data, size_t size)
+{
+    struct iovec piece = {(void *)data, size};
+
+    return tusk_stream_writelines(stream, &piece, 1);
+}
+
+int tusk_stream_print(tusk_stream *stream, const char *format, ...)
+{
+    char small[512];
+    char *text = small;
+    va_list args;
+    int length;
+    int rc;
+
+    va_start(args, format);
+    length = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    if (length < 0)
+        return -EINVAL;
+    if ((size_t)length >= sizeof small) {
+        text = tusk__alloc((size_t)length + 1);
+        if (!text)
+            return -ENOMEM;
+        va_start(args, format);
+        vsnprintf(text, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    rc = tusk_stream_write(stream, text, (size_t)length);
+    if (text != small)
+        tusk__free(text);
+    return rc;
+}
+
+int tusk_stream_drain(tusk_stream *stream)
+{
+    int rc = 0;
+
+    if (!stream)
+        return -EINVAL;
+    tusk_try(tusk__stream_check(stream));
+    tusk__stream_retain(stream);
+    if (tusk__bytes_size(&stream->out) > stream->high)
+        while (rc == 0 && tusk__bytes_size(&stream->out) > stream->low) {
+            rc = tusk__stream_wait(stream);
+            if (rc == 0)
+                rc = tusk__stream_check(stream);
+        }
+    tusk__stream_unref(stream);
+    return rc;
+}
+
+int tusk_stream_set_write_buffer_limits(tusk_stream *stream, size_t high, size_t low)
+{
+    if (!stream || low > high)
+        return -EINVAL;
+    stream->high = high;
+    stream->low = low;
+    tusk__stream_changed(stream);
+    return 0;
+}
+
+size_t tusk_stream_get_write_buffer_size(const tusk_stream *stream)
+{
+    return stream ? tusk__bytes_size(&stream->out) : 0;
+}
