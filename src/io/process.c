@@ -67,13 +67,16 @@ static void end(struct tusk_process *process, int code)
 /* Somebody else, who waits for any child, may have taken the state: then nobody knows it any more. asyncio says 255. */
 enum { UNKNOWN_CODE = 255 };
 
-static void look(struct tusk_process *process, bool block)
+/* True if it has ended: then the object may be gone. */
+static bool look(struct tusk_process *process, bool block)
 {
     int code = UNKNOWN_CODE;
     int rc = tusk__spawn_reap(process->pid, block, &code);
 
-    if (rc != -EAGAIN)
-        end(process, code);
+    if (rc == -EAGAIN)
+        return false;
+    end(process, code);
+    return true;
 }
 
 static void on_end(struct tusk__io_waiter *ear, int rc)
@@ -81,11 +84,10 @@ static void on_end(struct tusk__io_waiter *ear, int rc)
     struct tusk_process *process = container_of(ear, struct tusk_process, ear);
 
     (void)rc;
-    look(process, false);
-    if (!process->ended) {
-        process->descriptor->directions[TUSK__READ].ready = false;
-        tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
-    }
+    if (look(process, false))
+        return;
+    process->descriptor->directions[TUSK__READ].ready = false;
+    tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
 }
 
 /* The loop closes before the program has ended. */

@@ -397,10 +397,19 @@ static int real_close(int fd)
 
 /* ---- processes ---- */
 
+static bool without_pidfd;
+
+void tusk__system_forget_pidfd(bool forget)
+{
+    without_pidfd = forget;
+}
+
 int tusk__system_pidfd(pid_t pid)
 {
     if (tusk__fail_now())
         return -EMFILE;
+    if (without_pidfd)
+        return -ENOSYS;
 #if defined(__linux__) && defined(SYS_pidfd_open)
     return CALL((int)syscall(SYS_pidfd_open, pid, 0));
 #else

@@ -54,6 +54,8 @@ int tusk__system_set_blocking(int fd, bool blocking);
  * this system has none.
  */
 int tusk__system_pidfd(pid_t pid);
+/* For tests: pretends that there are none. */
+void tusk__system_forget_pidfd(bool forget);
 int tusk__system_pidfd_send_signal(int pidfd, int signum);
 
 /*

@@ -1,0 +1,465 @@
+/*
+ * Subprocesses: starting, talking, ending, and what is left of them.
+ */
+#include "task/stage.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io/system.h"
+#include "support/live.h"
+
+/* No child is left, not even as a zombie. */
+static void expect_no_children(void)
+{
+    expect_int(waitpid(-1, NULL, WNOHANG), -1);
+    expect_int(errno, ECHILD);
+}
+
+/* Runs a command of the shell to its end; its exit status, and what it wrote. */
+static int shell(const char *command, char *text, size_t size)
+{
+    struct tusk_output output;
+    tusk_process *process;
+    int rc;
+
+    tusk_try(tusk_create_subprocess_shell(command, &process, .stdout_fd = TUSK_PIPE));
+    rc = tusk_process_communicate(process, NULL, 0, &output, NULL);
+    if (rc == 0) {
+        snprintf(text, size, "%s", output.data);
+        rc = tusk_process_wait(process);
+        free(output.data);
+    }
+    tusk_process_release(process);
+    return rc;
+}
+
+static int codes(void *arg)
+{
+    tusk_process *process;
+    int code = 77;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exit 42", &process));
+    expect(tusk_process_pid(process) > 0);
+    expect(!tusk_process_returncode(process, &code));
+    expect_int(code, 77);
+    expect_int(tusk_process_wait(process), 42);
+    expect_int(tusk_process_wait(process), 42);
+    expect(tusk_process_returncode(process, &code));
+    expect_int(code, 42);
+    expect_int(tusk_process_kill(process), -ESRCH);
+    tusk_process_release(process);
+    tusk_try(tusk_create_subprocess_shell("kill -USR1 $$", &process));
+    expect_int(tusk_process_wait(process), 128 + SIGUSR1);
+    expect(tusk_process_returncode(process, &code));
+    expect_int(code, -SIGUSR1);
+    tusk_process_release(process);
+    expect_no_children();
+    return 0;
+}
+
+static void test_codes(void **state)
+{
+    (void)state;
+    play_quietly(codes);
+}
+
+/* More than any pipe holds, in both directions at once. */
+static int talk(void *arg)
+{
+    enum { SIZE = 3000000 };
+    const char *const argv[] = {"cat", NULL};
+    struct tusk_output output;
+    struct tusk_output errors;
+    tusk_process *process;
+    char *data = malloc(SIZE);
+
+    (void)arg;
+    for (int i = 0; i < SIZE; i++)
+        data[i] = (char)(i % 253);
+    tusk_try(tusk_create_subprocess_exec(argv, &process, .stdin_fd = TUSK_PIPE, .stdout_fd = TUSK_PIPE,
+                                         .stderr_fd = TUSK_PIPE));
+    expect_int(tusk_process_communicate(process, data, SIZE, &output, &errors), 0);
+    expect_int(output.size, SIZE);
+    expect(output.size == SIZE && memcmp(output.data, data, SIZE) == 0);
+    expect_int(errors.size, 0);
+    expect_text(errors.data, "");
+    expect_int(tusk_process_wait(process), 0);
+    free(output.data);
+    free(errors.data);
+    free(data);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_communicate(void **state)
+{
+    (void)state;
+    play_quietly(talk);
+}
+
+static int talk_by_streams(void *arg)
+{
+    const char *const argv[] = {"cat", NULL};
+    tusk_process *process;
+    const char *line;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_exec(argv, &process, .stdin_fd = TUSK_PIPE, .stdout_fd = TUSK_PIPE));
+    expect(tusk_process_stderr(process) == NULL);
+    for (int i = 0; i < 100; i++) {
+        tusk_try(tusk_stream_print(tusk_process_stdin(process), "line %d\n", i));
+        expect(tusk_stream_readline(tusk_process_stdout(process), &line) > 0);
+        expect_int(atoi(line + 5), i);
+    }
+    tusk_stream_close(tusk_process_stdin(process));
+    expect_int(tusk_stream_readline(tusk_process_stdout(process), &line), 0);
+    expect_int(tusk_process_wait(process), 0);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_streams(void **state)
+{
+    (void)state;
+    play_quietly(talk_by_streams);
+}
+
+/* It ends without reading its input: that is no error. */
+static int deaf_program(void *arg)
+{
+    enum { SIZE = 1000000 };
+    tusk_process *process;
+    char *data = calloc(1, SIZE);
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exit 3", &process, .stdin_fd = TUSK_PIPE));
+    expect_int(tusk_process_communicate(process, data, SIZE, NULL, NULL), 0);
+    expect_int(tusk_process_wait(process), 3);
+    free(data);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_a_program_that_does_not_read(void **state)
+{
+    (void)state;
+    play_quietly(deaf_program);
+}
+
+static int redirections(void *arg)
+{
+    struct tusk_output output;
+    tusk_process *process;
+    int ends[2];
+    char byte;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("echo out; echo err >&2; read x || echo none", &process,
+                                          .stdin_fd = TUSK_DEVNULL, .stdout_fd = TUSK_PIPE,
+                                          .stderr_fd = TUSK_STDOUT));
+    tusk_try(tusk_process_communicate(process, NULL, 0, &output, NULL));
+    expect_text(output.data, "out\nerr\nnone\n");
+    free(output.data);
+    tusk_process_release(process);
+    /* A descriptor of the parent's becomes the child's, and stays the parent's. */
+    tusk_try(tusk_pipe(ends));
+    tusk_try(tusk_create_subprocess_shell("printf x", &process, .stdout_fd = ends[1]));
+    expect_int(tusk_process_wait(process), 0);
+    expect_int(tusk_read(ends[0], &byte, 1), 1);
+    expect_int(tusk_write(ends[1], "y", 1), 1);
+    tusk_close(ends[0]);
+    tusk_close(ends[1]);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_redirections(void **state)
+{
+    (void)state;
+    play_quietly(redirections);
+}
+
+static int surroundings(void *arg)
+{
+    const char *const argv[] = {"sh", "-c", "pwd; echo $COLOUR; echo ${HOME-none}", NULL};
+    const char *const env[] = {"COLOUR=green", "PATH=/usr/bin:/bin", NULL};
+    struct tusk_output output;
+    tusk_process *process;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_exec(argv, &process, .stdout_fd = TUSK_PIPE, .cwd = "/", .env = env));
+    tusk_try(tusk_process_communicate(process, NULL, 0, &output, NULL));
+    expect_text(output.data, "/\ngreen\nnone\n");
+    free(output.data);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_directory_and_environment(void **state)
+{
+    (void)state;
+    play_quietly(surroundings);
+}
+
+/* Only the three standard descriptors, all signals at their defaults, none blocked. */
+static int hygiene(void *arg)
+{
+    char text[256];
+    int loose = open("/dev/null", O_RDONLY);
+
+    (void)arg;
+    expect(loose >= 0);
+    expect_int(shell("for fd in 3 4 5 6 7 8 9 10 20 30; do [ -e /proc/self/fd/$fd ] && echo $fd; done; :", text,
+                     sizeof text),
+               0);
+    /* ls opens its folder as 3. */
+    expect_text(text, "");
+    close(loose);
+    expect_int(shell("grep SigBlk /proc/self/status | cut -f2 | sort -u", text, sizeof text), 0);
+    expect_text(text, "0000000000000000\n");
+    /* The loop ignores SIGPIPE: the child does not. */
+    expect_int(shell("kill -PIPE $$", text, sizeof text), 128 + SIGPIPE);
+    return 0;
+}
+
+static void test_what_a_child_inherits(void **state)
+{
+    (void)state;
+    play_quietly(hygiene);
+}
+
+static int bad_programs(void *arg)
+{
+    const char *const missing[] = {"/nonexistent/program", NULL};
+    const char *const unknown[] = {"no-program-has-this-name", NULL};
+    const char *const folder[] = {"/", NULL};
+    const char *const cat[] = {"cat", NULL};
+    const char *const none[] = {NULL};
+    tusk_process *process = NULL;
+
+    (void)arg;
+    expect_int(tusk_create_subprocess_exec(missing, &process, .stdin_fd = TUSK_PIPE), -ENOENT);
+    expect_text(tusk_message(), "cannot run /nonexistent/program: no such file or directory");
+    expect_int(tusk_create_subprocess_exec(unknown, &process), -ENOENT);
+    expect_int(tusk_create_subprocess_exec(folder, &process), -EACCES);
+    expect_int(tusk_create_subprocess_exec(cat, &process, .cwd = "/nonexistent"), -ENOENT);
+    expect_text(tusk_message(), "cannot change to the directory /nonexistent: no such file or directory");
+    expect_int(tusk_create_subprocess_exec(none, &process), -EINVAL);
+    expect_int(tusk_create_subprocess_exec(NULL, &process), -EINVAL);
+    expect_int(tusk_create_subprocess_exec(cat, NULL), -EINVAL);
+    expect_int(tusk_create_subprocess_shell(NULL, &process), -EINVAL);
+    expect_int(tusk_create_subprocess_exec(cat, &process, .stdout_fd = 999), -EBADF);
+    expect_int(tusk_create_subprocess_exec(cat, &process, .stdout_fd = TUSK_STDOUT), -EINVAL);
+    expect(process == NULL);
+    tusk_process_release(NULL);
+    expect_int(tusk_process_wait(NULL), -EINVAL);
+    expect_no_children();
+    return 0;
+}
+
+static void test_what_cannot_be_run(void **state)
+{
+    (void)state;
+    play_quietly(bad_programs);
+}
+
+static int wait_for_process(void *arg)
+{
+    return tusk_process_wait(arg);
+}
+
+/* A cancelled wait leaves the program alone, and many may wait. */
+static int waiters(void *arg)
+{
+    tusk_process *process;
+    tusk_task *tasks[3];
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exec sleep 1000", &process));
+    for (int i = 0; i < 3; i++)
+        tasks[i] = tusk_create_task(wait_for_process, process);
+    tusk_try(tusk_sleep(0));
+    tusk_try(tusk_sleep(0));
+    tusk_task_cancel(tasks[1]);
+    expect_int(tusk_await(tasks[1]), -ECANCELED);
+    expect_int(tusk_process_send_signal(process, 0), 0);
+    expect_int(tusk_process_terminate(process), 0);
+    expect_int(tusk_await(tasks[0]), 128 + SIGTERM);
+    expect_int(tusk_await(tasks[2]), 128 + SIGTERM);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_many_wait_and_one_is_cancelled(void **state)
+{
+    (void)state;
+    play_quietly(waiters);
+}
+
+/* One that was released ends by itself, and is no zombie then. */
+static int released(void *arg)
+{
+    tusk_process *process;
+    int pid;
+    char text[64];
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exit 0", &process));
+    pid = tusk_process_pid(process);
+    tusk_process_release(process);
+    expect_int(shell("sleep 0.1; echo x", text, sizeof text), 0);
+    expect_int(kill(pid, 0), -1);
+    expect_no_children();
+    return 0;
+}
+
+static void test_a_released_process_is_reaped(void **state)
+{
+    (void)state;
+    play_quietly(released);
+}
+
+static pid_t left_behind;
+
+static int leave_running(void *arg)
+{
+    tusk_process *process;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exec sleep 1000", &process, .stdout_fd = TUSK_PIPE));
+    left_behind = tusk_process_pid(process);
+    return 0;
+}
+
+static void test_the_end_of_the_loop_ends_processes(void **state)
+{
+    (void)state;
+    play_quietly(leave_running);
+    assert_int_equal(kill(left_behind, 0), -1);
+    assert_int_equal(errno, ESRCH);
+}
+
+static int crowd(void *arg)
+{
+    enum { COUNT = 60 };
+    tusk_process *processes[COUNT];
+
+    (void)arg;
+    for (int i = 0; i < COUNT; i++) {
+        char command[32];
+
+        snprintf(command, sizeof command, "exit %d", i);
+        tusk_try(tusk_create_subprocess_shell(command, &processes[i]));
+    }
+    for (int i = COUNT; i-- > 0;) {
+        expect_int(tusk_process_wait(processes[i]), i);
+        tusk_process_release(processes[i]);
+    }
+    expect_no_children();
+    return 0;
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    play_quietly(crowd);
+}
+
+static int sessions(void *arg)
+{
+    char text[64];
+    tusk_process *process;
+    struct tusk_output output;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("cut -d' ' -f1,5,6 /proc/self/stat; :", &process,
+                                          .stdout_fd = TUSK_PIPE, .start_new_session = true));
+    tusk_try(tusk_process_communicate(process, NULL, 0, &output, NULL));
+    /* Its group and its session have the number of the shell. */
+    snprintf(text, sizeof text, " %d %d\n", tusk_process_pid(process), tusk_process_pid(process));
+    expect(output.data && strstr(output.data, text) != NULL);
+    free(output.data);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_a_session_of_its_own(void **state)
+{
+    (void)state;
+    if (access("/proc/self/stat", R_OK) < 0)
+        skip();
+    play_quietly(sessions);
+}
+
+/* Where there are no descriptors of processes, threads wait. */
+static void test_without_pidfd(void **state)
+{
+    size_t live = tusk__live();
+
+    (void)state;
+    tusk__system_forget_pidfd(true);
+    assert_int_equal(tusk_run(codes, NULL), 0);
+    live_wait_for_blocks(live);
+    assert_int_equal(tusk_run(talk, NULL), 0);
+    live_wait_for_blocks(live);
+    tusk__system_forget_pidfd(false);
+    assert_int_equal(tusk__live(), live);
+    assert_int_equal(stage_failures, 0);
+}
+
+/* Every allocation and every new descriptor fails once. */
+static int start_one(void *arg)
+{
+    tusk_process *process;
+    int rc = tusk_create_subprocess_shell("exit 5", &process, .stdin_fd = TUSK_PIPE, .stdout_fd = TUSK_PIPE);
+
+    (void)arg;
+    if (rc < 0)
+        return rc;
+    rc = tusk_process_wait(process);
+    tusk_process_release(process);
+    return rc == 5 ? 0 : rc;
+}
+
+static void test_failures(void **state)
+{
+    int rc = -1;
+
+    (void)state;
+    for (long n = 1; rc != 0 && n < 1000; n++) {
+        tusk__fail_after(n);
+        rc = play(start_one);
+        tusk__fail_after(0);
+        if (rc != 0 && rc != -ENOMEM && rc != -EMFILE && rc != -ENOSPC && rc != -EAGAIN)
+            fail_msg("operation %ld fails with %s", n, tusk_strerror(rc));
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_communicate),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_a_program_that_does_not_read),
+        cmocka_unit_test(test_redirections),
+        cmocka_unit_test(test_directory_and_environment),
+        cmocka_unit_test(test_what_a_child_inherits),
+        cmocka_unit_test(test_what_cannot_be_run),
+        cmocka_unit_test(test_many_wait_and_one_is_cancelled),
+        cmocka_unit_test(test_a_released_process_is_reaped),
+        cmocka_unit_test(test_the_end_of_the_loop_ends_processes),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_a_session_of_its_own),
+        cmocka_unit_test(test_without_pidfd),
+        cmocka_unit_test(test_failures),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
