@@ -30,6 +30,7 @@
  *     tusk/tls.h       TLS for streams: certificates, start_tls
  *     tusk/io.h        descriptors: reading, writing, sockets, waiting
  *     tusk/process.h   processes that run beside the loop
+ *     tusk/datagram.h  messages instead of streams
  *     tusk/transport.h connections by callbacks: transports and protocols
  *     tusk/resolver.h  from names of hosts to addresses, and back
  *     tusk/context.h   context variables
@@ -48,6 +49,7 @@
 #include <tusk/base.h>
 #include <tusk/connection.h>
 #include <tusk/context.h>
+#include <tusk/datagram.h>
 #include <tusk/error.h>
 #include <tusk/exception.h>
 #include <tusk/future.h>

@@ -198,7 +198,7 @@ static void open_letter(struct tusk_loop *loop, struct tusk__letter *letter)
     transport->queued = false;
     if (!transport->made)
         tusk__transport_begin(transport);
-    if (!transport->stream->closed)
+    if (transport->stream->error == 0)
         tell_of_marks(transport);
     if (is_reading(transport) && transport->readable)
         read_some(transport);
@@ -223,6 +223,8 @@ static void close_with_loop(struct tusk__closable *closable)
 {
     struct tusk_transport *transport = container_of(closable, struct tusk_transport, closable);
 
+    /* The stream is older, so it is still there. */
+    stop_listening(transport);
     if (!transport->queued)
         drop(transport);
 }
@@ -348,8 +350,11 @@ void tusk_transport_close(tusk_transport *transport)
 
 void tusk_transport_abort(tusk_transport *transport)
 {
-    if (transport)
-        tusk_stream_abort(transport->stream);
+    if (!transport)
+        return;
+    /* There will be no room to tell of. */
+    transport->paused_writing = false;
+    tusk_stream_abort(transport->stream);
 }
 
 bool tusk_transport_is_closing(const tusk_transport *transport)

@@ -1,0 +1,635 @@
+/*
+ * Transports and protocols: which function is called when.
+ */
+#include "task/stage.h"
+
+#include <sys/socket.h>
+
+/* A protocol that writes down what it is told. */
+struct diary {
+    tusk_transport *transport;
+    char text[4096];
+    size_t size;
+    bool stays_open;
+    bool lost;
+    int error;
+    /* Closes after this many bytes, unless 0. */
+    size_t close_after;
+    bool echoes;
+};
+
+static void note_made(void *self, tusk_transport *transport)
+{
+    struct diary *diary = self;
+
+    diary->transport = transport;
+    trace("made");
+}
+
+static void note_data(void *self, const void *data, size_t size)
+{
+    struct diary *diary = self;
+
+    if (diary->size + size < sizeof diary->text)
+        memcpy(diary->text + diary->size, data, size);
+    diary->size += size;
+    if (diary->echoes)
+        expect_int(tusk_transport_write(diary->transport, data, size), 0);
+    if (diary->close_after && diary->size >= diary->close_after)
+        tusk_transport_close(diary->transport);
+}
+
+static bool note_eof(void *self)
+{
+    trace("eof");
+    return ((struct diary *)self)->stays_open;
+}
+
+static void note_lost(void *self, int error)
+{
+    struct diary *diary = self;
+
+    expect(!diary->lost);
+    diary->lost = true;
+    diary->error = error;
+    trace("lost(%s)", error ? tusk_errorname(error) : "0");
+}
+
+static void note_pause(void *self)
+{
+    (void)self;
+    trace("pause");
+}
+
+static void note_resume(void *self)
+{
+    (void)self;
+    trace("resume");
+}
+
+static const struct tusk_protocol diary_protocol = {
+    .connection_made = note_made,
+    .data_received = note_data,
+    .eof_received = note_eof,
+    .connection_lost = note_lost,
+    .pause_writing = note_pause,
+    .resume_writing = note_resume,
+};
+
+/* Lets everything happen that can. */
+static int settle(void)
+{
+    return tusk_sleep(1);
+}
+
+static int conversation(void *arg)
+{
+    struct diary diary = {.echoes = true};
+    int fds[2];
+    char buffer[16];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    expect(diary.transport == NULL);
+    tusk_try(tusk_sendall(fds[1], "hello", 5));
+    expect_int(tusk_recv(fds[1], buffer, sizeof buffer, 0), 5);
+    expect(memcmp(buffer, "hello", 5) == 0);
+    expect(tusk_transport_get_protocol(diary.transport) == &diary);
+    expect(tusk_transport_is_reading(diary.transport));
+    tusk_close(fds[1]);
+    tusk_try(settle());
+    expect(diary.lost);
+    return 0;
+}
+
+static void test_conversation(void **state)
+{
+    (void)state;
+    play_trace(conversation, "made eof lost(0)");
+}
+
+static int half_closed(void *arg)
+{
+    struct diary diary = {.stays_open = true};
+    int fds[2];
+    char buffer[16];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    expect_int(shutdown(fds[1], SHUT_WR), 0);
+    tusk_try(settle());
+    expect(!diary.lost);
+    expect_int(tusk_transport_write(diary.transport, "still here", 10), 0);
+    expect_int(tusk_recv(fds[1], buffer, sizeof buffer, 0), 10);
+    expect_int(tusk_transport_write_eof(diary.transport), 0);
+    expect_int(tusk_recv(fds[1], buffer, sizeof buffer, 0), 0);
+    expect_int(tusk_transport_write(diary.transport, "x", 1), TUSK_INVALID_STATE);
+    tusk_transport_close(diary.transport);
+    expect(tusk_transport_is_closing(diary.transport));
+    expect(!diary.lost);
+    tusk_try(settle());
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_a_transport_that_stays_open_after_eof(void **state)
+{
+    (void)state;
+    play_trace(half_closed, "made eof lost(0)");
+}
+
+/* The peer does not read: writes are kept, the protocol is told, and all arrives in the end. */
+static int marks(void *arg)
+{
+    struct diary diary = {0};
+    static char data[100000];
+    int fds[2];
+    size_t written = 0;
+    size_t read = 0;
+    char *buffer = malloc(sizeof data);
+    ssize_t count;
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    while (tusk_transport_get_write_buffer_size(diary.transport) < 300000) {
+        expect_int(tusk_transport_write(diary.transport, data, sizeof data), 0);
+        written += sizeof data;
+    }
+    tusk_transport_close(diary.transport);
+    expect_int(tusk_transport_write(diary.transport, "x", 1), TUSK_STREAM_CLOSED);
+    while ((count = tusk_recv(fds[1], buffer, sizeof data, 0)) > 0)
+        read += (size_t)count;
+    expect_int(count, 0);
+    expect_int(read, written);
+    tusk_try(settle());
+    tusk_close(fds[1]);
+    free(buffer);
+    return 0;
+}
+
+static void test_marks(void **state)
+{
+    (void)state;
+    play_trace(marks, "made pause resume lost(0)");
+}
+
+static int aborted(void *arg)
+{
+    struct diary diary = {0};
+    static char data[1000000];
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    expect_int(tusk_transport_write(diary.transport, data, sizeof data), 0);
+    tusk_transport_abort(diary.transport);
+    tusk_transport_abort(diary.transport);
+    expect(!diary.lost);
+    tusk_try(settle());
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_abort(void **state)
+{
+    (void)state;
+    play_trace(aborted, "made pause lost(0)");
+}
+
+static int lost(void *arg)
+{
+    struct diary diary = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    tusk_transport_pause_reading(diary.transport);
+    tusk_close(fds[1]);
+    expect_int(tusk_transport_write(diary.transport, "x", 1), -EPIPE);
+    tusk_try(settle());
+    return 0;
+}
+
+static void test_a_lost_connection(void **state)
+{
+    (void)state;
+    play_trace(lost, "made lost(EPIPE)");
+}
+
+static int paused(void *arg)
+{
+    struct diary diary = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    tusk_transport_pause_reading(diary.transport);
+    tusk_transport_pause_reading(diary.transport);
+    expect(!tusk_transport_is_reading(diary.transport));
+    tusk_try(tusk_sendall(fds[1], "one", 3));
+    tusk_try(settle());
+    expect_int(diary.size, 0);
+    tusk_transport_resume_reading(diary.transport);
+    tusk_try(settle());
+    expect_int(diary.size, 3);
+    /* Paused when the data is already known to be there. */
+    tusk_try(tusk_sendall(fds[1], "two", 3));
+    tusk_transport_pause_reading(diary.transport);
+    tusk_transport_resume_reading(diary.transport);
+    tusk_transport_pause_reading(diary.transport);
+    tusk_try(settle());
+    expect_int(diary.size, 3);
+    tusk_transport_resume_reading(diary.transport);
+    tusk_try(settle());
+    expect_int(diary.size, 6);
+    tusk_transport_close(diary.transport);
+    tusk_try(settle());
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_paused_reading(void **state)
+{
+    (void)state;
+    play_trace(paused, "made lost(0)");
+}
+
+static int close_inside(void *arg)
+{
+    struct diary diary = {.close_after = 3};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(tusk_sendall(fds[1], "more than that", 14));
+    tusk_try(settle());
+    expect_int(diary.size, 14);
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_close_inside_of_data_received(void **state)
+{
+    (void)state;
+    play_trace(close_inside, "made lost(0)");
+}
+
+/* ---- protocols with buffers of their own ---- */
+
+struct bucket {
+    struct diary diary;
+    char memory[4];
+};
+
+static void *get_buffer(void *self, size_t size_hint, size_t *ret_size)
+{
+    struct bucket *bucket = self;
+
+    expect(size_hint > 0);
+    *ret_size = bucket->diary.size < 8 ? sizeof bucket->memory : 0;
+    return bucket->memory;
+}
+
+static void buffer_updated(void *self, size_t size)
+{
+    struct bucket *bucket = self;
+
+    expect(size > 0 && size <= sizeof bucket->memory);
+    note_data(&bucket->diary, bucket->memory, size);
+}
+
+static const struct tusk_protocol bucket_protocol = {
+    .connection_made = note_made,
+    .get_buffer = get_buffer,
+    .buffer_updated = buffer_updated,
+    .connection_lost = note_lost,
+};
+
+static int buckets(void *arg)
+{
+    struct bucket bucket = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &bucket_protocol, &bucket, NULL));
+    tusk_try(tusk_sendall(fds[1], "12345678", 8));
+    tusk_try(settle());
+    expect_int(bucket.diary.size, 8);
+    expect(memcmp(bucket.diary.text, "12345678", 8) == 0);
+    expect(bucket.diary.lost);
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_buffers_of_the_protocol(void **state)
+{
+    (void)state;
+    play_trace(buckets, "made lost(EINVAL)");
+}
+
+static int another_protocol(void *arg)
+{
+    struct diary first = {0};
+    struct diary second = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &first, NULL));
+    tusk_try(settle());
+    expect_int(tusk_transport_set_protocol(first.transport, NULL, NULL), -EINVAL);
+    expect_int(tusk_transport_set_protocol(first.transport, &diary_protocol, &second), 0);
+    tusk_try(tusk_sendall(fds[1], "x", 1));
+    tusk_try(settle());
+    expect_int(first.size, 0);
+    expect_int(second.size, 1);
+    tusk_close(fds[1]);
+    tusk_try(settle());
+    expect(second.lost && !first.lost);
+    return 0;
+}
+
+static void test_another_protocol(void **state)
+{
+    (void)state;
+    play_trace(another_protocol, "made eof lost(0)");
+}
+
+/* ---- servers ---- */
+
+static int choose_echo(void *arg, const struct tusk_protocol **ret_protocol, void **ret_self)
+{
+    struct diary *diary = arg;
+
+    if (diary->echoes) {
+        *ret_protocol = &diary_protocol;
+        *ret_self = diary;
+        return 0;
+    }
+    diary->echoes = true;
+    return tusk_raise(-EPERM, "not today");
+}
+
+static int serve(void *arg)
+{
+    struct diary diary = {.echoes = false};
+    struct diary client = {0};
+    tusk_server *server;
+    tusk_stream *stream;
+    tusk_transport *transport;
+    char byte;
+    char buffer[8];
+
+    (void)arg;
+    tusk_try(tusk_create_server(choose_echo, &diary, "127.0.0.1", 0, &server));
+    /* The first one is refused by the factory. */
+    tusk_try(tusk_open_connection("127.0.0.1", tusk_server_port(server), &stream));
+    expect_int(tusk_stream_read(stream, &byte, 1), 0);
+    tusk_stream_release(stream);
+    tusk_try(tusk_open_connection("127.0.0.1", tusk_server_port(server), &stream));
+    tusk_try(tusk_stream_write(stream, "echo", 4));
+    expect_int(tusk_stream_readexactly(stream, buffer, 4), 4);
+    expect_int(tusk_server_client_count(server), 1);
+    tusk_stream_release(stream);
+    tusk_try(settle());
+    expect_int(tusk_server_client_count(server), 0);
+    expect(diary.lost);
+    /* And one with a transport at both ends, that the server ends. */
+    diary.lost = false;
+    tusk_try(tusk_create_connection(&diary_protocol, &client, "127.0.0.1", tusk_server_port(server), &transport));
+    expect(client.transport == transport);
+    expect_int(tusk_transport_write(transport, "ping", 4), 0);
+    tusk_try(settle());
+    expect_int(client.size, 4);
+    tusk_server_close(server);
+    tusk_server_close_clients(server);
+    tusk_try(tusk_server_wait_closed(server));
+    tusk_try(settle());
+    expect(diary.lost && client.lost);
+    tusk_server_release(server);
+    return 0;
+}
+
+static void test_servers(void **state)
+{
+    int rc = play(serve);
+
+    (void)state;
+    assert_int_equal(rc, 0);
+    assert_non_null(strstr(stage_reports, "not today"));
+}
+
+/* ---- the end of the loop ---- */
+
+static struct diary left_open;
+
+static int leave_open(void *arg)
+{
+    int fds[2];
+
+    (void)arg;
+    memset(&left_open, 0, sizeof left_open);
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &left_open, NULL));
+    tusk_try(settle());
+    /* One more whose letter is still in the queue. */
+    tusk_try(tusk_open_transport(fds[1], &diary_protocol, &left_open, NULL));
+    return 0;
+}
+
+static void test_the_end_of_the_loop(void **state)
+{
+    (void)state;
+    play_quietly(leave_open);
+}
+
+/* ---- datagrams ---- */
+
+struct post {
+    tusk_datagram_transport *transport;
+    int received;
+    char last[64];
+    int error;
+    bool lost;
+};
+
+static void post_made(void *self, tusk_datagram_transport *transport)
+{
+    ((struct post *)self)->transport = transport;
+}
+
+static void post_received(void *self, const void *data, size_t size, const struct sockaddr *address,
+                          socklen_t length)
+{
+    struct post *post = self;
+
+    post->received++;
+    snprintf(post->last, sizeof post->last, "%.*s", (int)size, (const char *)data);
+    if (post->last[0] == '?')
+        expect_int(tusk_datagram_transport_sendto(post->transport, "!", 1, address, length), 0);
+}
+
+static void post_error(void *self, int error)
+{
+    ((struct post *)self)->error = error;
+}
+
+static void post_lost(void *self, int error)
+{
+    struct post *post = self;
+
+    expect(!post->lost);
+    expect_int(error, 0);
+    post->lost = true;
+}
+
+static const struct tusk_datagram_protocol post_protocol = {
+    .connection_made = post_made,
+    .datagram_received = post_received,
+    .error_received = post_error,
+    .connection_lost = post_lost,
+};
+
+static int port_of(tusk_datagram_transport *transport)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+
+    expect_int(getsockname(tusk_datagram_transport_fileno(transport), (struct sockaddr *)&address, &length), 0);
+    return (address.sin_port >> 8) | (address.sin_port & 0xff) << 8;
+}
+
+static int datagrams(void *arg)
+{
+    struct post server = {0};
+    struct post client = {0};
+    static char large[100000];
+    tusk_datagram_transport *transport;
+    int port;
+
+    (void)arg;
+    tusk_try(tusk_create_datagram_endpoint(&post_protocol, &server, &transport, .local_host = "127.0.0.1"));
+    port = port_of(transport);
+    tusk_try(tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_host = "127.0.0.1",
+                                           .remote_port = port));
+    tusk_try(settle());
+    expect_int(tusk_datagram_transport_sendto(client.transport, "?hello", 6, NULL, 0), 0);
+    tusk_try(settle());
+    expect_text(server.last, "?hello");
+    expect_text(client.last, "!");
+    expect_int(tusk_datagram_transport_sendto(client.transport, NULL, 0, NULL, 0), 0);
+    tusk_try(settle());
+    expect_int(server.received, 2);
+    expect_int(tusk_datagram_transport_sendto(client.transport, large, sizeof large, NULL, 0), -EMSGSIZE);
+    expect_int(tusk_datagram_transport_sendto(server.transport, "x", 1, NULL, 0), -EINVAL);
+    for (int i = 0; i < 100; i++)
+        expect_int(tusk_datagram_transport_sendto(client.transport, "many", 4, NULL, 0), 0);
+    tusk_try(settle());
+    expect_int(server.received, 102);
+    /* Nobody is there any more: the system tells the next sender. */
+    tusk_datagram_transport_close(server.transport);
+    tusk_try(settle());
+    expect(server.lost);
+    expect_int(tusk_datagram_transport_sendto(client.transport, "x", 1, NULL, 0), 0);
+    tusk_try(settle());
+    expect_int(client.error, -ECONNREFUSED);
+    tusk_datagram_transport_abort(client.transport);
+    expect_int(tusk_datagram_transport_sendto(client.transport, "x", 1, NULL, 0), TUSK_STREAM_CLOSED);
+    tusk_try(settle());
+    expect(client.lost);
+    return 0;
+}
+
+static void test_datagrams(void **state)
+{
+    (void)state;
+    play_quietly(datagrams);
+}
+
+/* A full queue: what does not fit waits, in order. */
+static int full_queue(void *arg)
+{
+    enum { COUNT = 2000 };
+    struct post client = {0};
+    char buffer[64];
+    int fd;
+
+    (void)arg;
+    fd = tusk_open_datagram(.local_path = "@tusk-test-datagrams");
+    if (fd < 0)
+        return fd;
+    tusk_try(tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_path = "@tusk-test-datagrams"));
+    tusk_try(settle());
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(buffer, sizeof buffer, "%040d", i);
+        expect_int(tusk_datagram_transport_sendto(client.transport, buffer, 40, NULL, 0), 0);
+    }
+    expect(tusk_datagram_transport_get_write_buffer_size(client.transport) > 0);
+    tusk_datagram_transport_close(client.transport);
+    for (int i = 0; i < COUNT; i++) {
+        expect_int(tusk_recvfrom(fd, buffer, sizeof buffer, 0, NULL, NULL), 40);
+        expect_int(atoi(buffer), i);
+    }
+    tusk_try(settle());
+    expect(client.lost);
+    tusk_close(fd);
+    return 0;
+}
+
+static void test_a_full_queue(void **state)
+{
+    (void)state;
+    play_quietly(full_queue);
+}
+
+static int bad_addresses(void *arg)
+{
+    (void)arg;
+    expect_int(tusk_open_datagram(.remote_port = 5), -EINVAL);
+    expect_int(tusk_open_datagram(.local_path = "/x", .remote_host = "127.0.0.1"), -EINVAL);
+    expect_int(tusk_open_datagram(.local_host = "127.0.0.1", .local_port = 70000), -EINVAL);
+    expect_int(tusk_open_datagram(.local_host = "127.0.0.1", .remote_host = "::1", .remote_port = 9),
+               -EADDRNOTAVAIL);
+    expect_int(tusk_open_datagram(.remote_path = "/nonexistent/socket"), -ENOENT);
+    return 0;
+}
+
+static void test_bad_addresses(void **state)
+{
+    (void)state;
+    play_quietly(bad_addresses);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_a_transport_that_stays_open_after_eof),
+        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_a_lost_connection),
+        cmocka_unit_test(test_paused_reading),
+        cmocka_unit_test(test_close_inside_of_data_received),
+        cmocka_unit_test(test_buffers_of_the_protocol),
+        cmocka_unit_test(test_another_protocol),
+        cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_the_end_of_the_loop),
+        cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_a_full_queue),
+        cmocka_unit_test(test_bad_addresses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
