@@ -28,7 +28,7 @@ function(tusk_set_up_library target)
     # loop may be found by one load instead of a call.
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C>:-ftls-model=initial-exec>")
     target_link_options(${target} INTERFACE "$<BUILD_INTERFACE:${tusk_sanitize_flags}>")
-    target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+    target_link_libraries(${target} PRIVATE Threads::Threads)
     if(TUSK_HAVE_OPENSSL)
         target_link_libraries(${target} PRIVATE OpenSSL::SSL OpenSSL::Crypto)
     endif()

@@ -183,6 +183,11 @@ struct tusk_exception_context {
     const char *task_name;
     /* Where that was made, as "file.c:12", or NULL if it is not known. */
     const char *where;
+    /*
+     * Of a step that took long: what it was doing when it had taken too long, a line for each call,
+     * the innermost first; or NULL.
+     */
+    const char *backtrace;
 };
 
 /* Must not run the loop or suspend. It may create tasks. Negative: it failed itself. */
@@ -190,29 +195,39 @@ typedef int tusk_exception_handler(tusk_loop *loop, const struct tusk_exception_
 
 /*
  * What hears of errors that nobody else can: of callbacks, of futures nobody asked, of tasks that
- * were lost. NULL brings back the default, which prints a line to standard error. Does not suspend.
+ * were lost. NULL brings back the default, which prints to standard error. Does not suspend.
  */
 TUSK_API void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_handler *handler, void *arg);
 
 /* Reports to the loop's handler; if that fails, to the default one. Does not suspend. */
 TUSK_API void tusk_loop_call_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context);
 
-/* The default handler: one line to standard error. Does not suspend. */
+/* The default handler: one line to standard error, and the backtrace, if there is one. Does not suspend. */
 TUSK_API void tusk_loop_default_exception_handler(tusk_loop *loop,
                                                   const struct tusk_exception_context *context);
 
 /*
  * Debug mode: use of references that were handed on is an error instead of a crash. It reports
- * references that were never handed on, steps that take long, cancels that were swallowed, scopes
- * that were not left, calls from another thread, and a loop in which nothing is left that could
- * wake it. Set it before the loop makes anything.
+ * references that were never handed on, steps that take long, with a backtrace and while they still
+ * run, cancels that were swallowed, scopes that were not left, calls from another thread, and a loop
+ * in which nothing is left that could wake it. Set it before the loop makes anything.
  */
 TUSK_API void tusk_loop_set_debug(tusk_loop *loop, bool debug);
 TUSK_API bool tusk_loop_get_debug(const tusk_loop *loop);
 
 /*
  * How long a callback or a step of a task may take in debug mode before it is reported, in seconds.
- * 0.1 at first. -EINVAL for NaN or less than 0. Does not suspend.
+ * 0.1 at first; INFINITY: as long as it likes. -EINVAL for NaN or less than 0. Does not suspend. The
+ * loop's thread.
+ *
+ * It is reported twice. As soon as it has taken that long, a thread of debug mode's own prints the
+ * task's name and a backtrace to standard error: what blocks the loop for ever is named too. When it
+ * ends, the exception handler is told how long it took. (Limits below a millisecond count as one
+ * for the first of the two.)
+ *
+ * For the backtrace the loop's thread gets a signal: SIGURG, or a real-time signal if the program
+ * has a handler for that one. It comes once for each such step. System calls go on after it,
+ * but those that end with EINTR after any signal, such as sleep(), poll() and select(), end early.
  */
 TUSK_API int tusk_loop_set_slow_callback_duration(tusk_loop *loop, double seconds);
 TUSK_API double tusk_loop_get_slow_callback_duration(const tusk_loop *loop);

@@ -7,15 +7,12 @@
  */
 #include "base/sys.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -28,6 +25,11 @@
 
 #ifdef __FreeBSD__
 #include <pthread_np.h>
+#endif
+#ifdef __APPLE__
+#include <sys/ucontext.h>
+#else
+#include <ucontext.h>
 #endif
 
 #ifndef MAP_NORESERVE
@@ -367,24 +369,6 @@ int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int6
 #endif
 }
 
-void tusk__name_function(uintptr_t address, char *text, size_t size)
-{
-    Dl_info info;
-    const char *file;
-
-    if (dladdr((void *)address, &info) == 0 || !info.dli_fname) {
-        snprintf(text, size, "%p", (void *)address);
-        return;
-    }
-    file = strrchr(info.dli_fname, '/');
-    /* The name before another place is that of a neighbour. */
-    if (info.dli_sname && (uintptr_t)info.dli_saddr == address)
-        snprintf(text, size, "%s", info.dli_sname);
-    else
-        snprintf(text, size, "%s+0x%zx", file ? file + 1 : info.dli_fname,
-                 (size_t)(address - (uintptr_t)info.dli_fbase));
-}
-
 size_t tusk__signal_stack_size(void)
 {
     size_t size = (size_t)32 * 1024;
@@ -396,4 +380,35 @@ size_t tusk__signal_stack_size(void)
         size = 2 * (size_t)least;
 #endif
     return size;
+}
+
+struct tusk__interrupted tusk__interrupted_at(const void *context)
+{
+    const ucontext_t *place = context;
+
+#if defined(__linux__) && defined(__x86_64__)
+    return (struct tusk__interrupted){(uintptr_t)place->uc_mcontext.gregs[REG_RIP],
+                                      (uintptr_t)place->uc_mcontext.gregs[REG_RSP]};
+#elif defined(__linux__) && defined(__aarch64__)
+    return (struct tusk__interrupted){place->uc_mcontext.pc, place->uc_mcontext.sp};
+#elif defined(__APPLE__) && defined(__x86_64__)
+    return (struct tusk__interrupted){place->uc_mcontext->__ss.__rip, place->uc_mcontext->__ss.__rsp};
+#elif defined(__APPLE__) && defined(__aarch64__)
+    return (struct tusk__interrupted){place->uc_mcontext->__ss.__pc, place->uc_mcontext->__ss.__sp};
+#else
+    (void)place;
+    return (struct tusk__interrupted){0, 0};
+#endif
+}
+
+int tusk__spare_signal(int number)
+{
+    if (number == 0)
+        return SIGURG;
+#ifdef SIGRTMIN
+    /* The last of all is left to tools such as valgrind. */
+    return SIGRTMAX - number >= SIGRTMIN ? SIGRTMAX - number : 0;
+#else
+    return 0;
+#endif
 }

@@ -80,13 +80,23 @@ int tusk__cond_init(pthread_cond_t *condition);
 /* Waits until it is signalled or the clock says `deadline`; then -ETIMEDOUT. */
 int tusk__cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline);
 
-/*
- * Writes the name of the function at this address. One that its file does not export, as a static
- * one, is "file+0x12", the place that addr2line takes; without a file it is the bare address.
- */
-void tusk__name_function(uintptr_t address, char *text, size_t size);
-
 /* The bytes that a signal handler's stack needs on this processor. */
 size_t tusk__signal_stack_size(void);
+
+/* Where a signal interrupted its thread. 0 where nobody has written down how to find it. */
+struct tusk__interrupted {
+    uintptr_t instruction;
+    uintptr_t stack_pointer;
+};
+
+/* From the third argument of a signal handler. */
+struct tusk__interrupted tusk__interrupted_at(const void *context);
+
+/*
+ * The signals that a library may look at for one of its own, best first: 0 and up, until it
+ * returns 0. The first one does nothing where no handler is, and debuggers let it pass
+ * silently; the others are real-time signals, from the end that programs use last.
+ */
+int tusk__spare_signal(int number);
 
 #endif

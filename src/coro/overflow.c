@@ -18,7 +18,6 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
-#include "coro/arch/context.h"
 
 /* Longer names are cut. */
 #define NAME_MAX_SHOWN ((size_t)200)
@@ -102,7 +101,7 @@ static void pass_on(int signal_number, siginfo_t *info, void *context)
  */
 static const struct tusk__stack *overflowed_stack(const siginfo_t *info, const void *context)
 {
-    uintptr_t sp = tusk__arch_stack_pointer(context);
+    uintptr_t sp = tusk__interrupted_at(context).stack_pointer;
     const struct tusk__stack *stack;
 
     /* Codes of 0 and less are signals that somebody sent. */

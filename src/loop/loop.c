@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "loop/schedule.h"
+#include "loop/watchdog.h"
 
 /*
  * How long a busy loop may go without a full turn, in nanoseconds, and how
@@ -170,6 +171,7 @@ int tusk_loop_close(tusk_loop *loop)
     if (loop->running)
         return TUSK_LOOP_RUNNING;
     loop->closed = true;
+    tusk__watchdog_close(loop);
     close_extensions(loop);
     tusk__calls_close(loop);
     if (loop->hooks)
@@ -364,10 +366,15 @@ static int turn(struct tusk_loop *loop, int64_t until)
     return 0;
 }
 
-static void report_slow(struct tusk_loop *loop, const char *name, int64_t took)
+/* The watchdog has printed the backtrace already: it is for handlers of the program. */
+static void report_slow(struct tusk_loop *loop, const char *name, int64_t took, const char *backtrace)
 {
     char message[96];
-    struct tusk_exception_context context = {.message = message, .task_name = name[0] ? name : NULL};
+    struct tusk_exception_context context = {
+        .message = message,
+        .task_name = name[0] ? name : NULL,
+        .backtrace = loop->exception_handler ? backtrace : NULL,
+    };
 
     snprintf(message, sizeof message, "Executing a %s took %.3f seconds", name[0] ? "step" : "callback",
              (double)took / 1e9);
@@ -379,14 +386,17 @@ static void run_watched(struct tusk_loop *loop, struct tusk__handle *handle)
 {
     int64_t start = tusk__clock_ns();
     char name[128] = "";
+    const char *backtrace;
     int64_t took;
 
     if (loop->hooks)
         loop->hooks->describe(handle, name, sizeof name);
+    tusk__watchdog_begin(loop, name, start);
     handle->run(handle);
     took = tusk__clock_ns() - start;
+    backtrace = tusk__watchdog_end(loop);
     if (took >= loop->slow_step)
-        report_slow(loop, name, took);
+        report_slow(loop, name, took, backtrace);
 }
 
 /* Runs what is ready, and quick turns as long as these are enough. */
@@ -442,6 +452,7 @@ static int enter(struct tusk_loop *loop)
 
 static void leave(struct tusk_loop *loop)
 {
+    tusk__watchdog_leave(loop);
     tusk__inbox_sleep(&loop->inbox);
     /* Who wrote a letter while the loop was awake did not wake it: an outer loop must see it. */
     if (tusk__inbox_full(&loop->inbox))
@@ -558,12 +569,15 @@ int tusk_loop_set_slow_callback_duration(tusk_loop *loop, double seconds)
     if (!loop || isnan(seconds) || seconds < 0)
         return -EINVAL;
     loop->slow_step = tusk__loop_deadline(0, seconds);
+    tusk__watchdog_adjust(loop);
     return 0;
 }
 
 double tusk_loop_get_slow_callback_duration(const tusk_loop *loop)
 {
-    return loop ? (double)loop->slow_step / 1e9 : (double)NAN;
+    if (!loop)
+        return (double)NAN;
+    return loop->slow_step == TUSK__FOREVER ? (double)INFINITY : (double)loop->slow_step / 1e9;
 }
 
 int tusk__loop_check_thread(struct tusk_loop *loop)

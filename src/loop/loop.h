@@ -125,12 +125,19 @@ struct tusk_loop {
     uint64_t schedule;
     /* Debug mode: how long a step may take, in nanoseconds. */
     int64_t slow_step;
+    /* Debug mode: what looks at steps while they run; NULL before the first one. */
+    struct tusk__watchdog *watchdog;
+    /* There is none, for it could not be made. */
+    bool unwatched;
     /* Debug mode has said that nothing is left in this loop that could wake it. */
     bool stuck_reported;
     /* The number that the last call got. */
     uint64_t last_call_id;
     tusk_exception_handler *exception_handler;
     void *exception_handler_arg;
+    /* The callback that failed last, and its name for reports. */
+    uintptr_t failed_callback;
+    char failed_name[128];
     struct tusk__extension *extensions;
 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/sys.h"
+#include "base/symbol.h"
 #include "loop/loop.h"
 
 void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_handler *handler, void *arg)
@@ -28,6 +28,8 @@ void tusk_loop_default_exception_handler(tusk_loop *loop, const struct tusk_exce
     if (context->where)
         fprintf(stderr, "; made at %s", context->where);
     fputc('\n', stderr);
+    if (context->backtrace)
+        fputs(context->backtrace, stderr);
     funlockfile(stderr);
 }
 
@@ -64,10 +66,35 @@ void tusk__loop_report(struct tusk_loop *loop, const struct tusk_exception_conte
     tusk_loop_default_exception_handler(loop, context);
 }
 
+/* The function's name, or where it stands in its file, for a file without names. */
+static void name_function(uintptr_t address, char *text, size_t size)
+{
+    struct tusk__symbol symbol;
+    const char *file;
+
+    if (!tusk__symbol_find(address, &symbol)) {
+        snprintf(text, size, "0x%zx", (size_t)address);
+        return;
+    }
+    file = strrchr(symbol.module, '/');
+    if (symbol.function[0])
+        snprintf(text, size, "%s", symbol.function);
+    else
+        snprintf(text, size, "%.100s+0x%zx", file ? file + 1 : symbol.module, (size_t)symbol.offset);
+}
+
+/* A callback that fails again and again is looked up once: that reads tables of its file. */
+static const char *name_of_callback(struct tusk_loop *loop, uintptr_t callback)
+{
+    if (loop->failed_callback != callback)
+        name_function(callback, loop->failed_name, sizeof loop->failed_name);
+    loop->failed_callback = callback;
+    return loop->failed_name;
+}
+
 TUSK__COLD void tusk__report_callback(struct tusk_loop *loop, uintptr_t callback, struct tusk_future *future,
                                       int rc, unsigned messages)
 {
-    char name[128];
     char message[160];
     struct tusk_exception_context context = {
         .message = message,
@@ -77,8 +104,7 @@ TUSK__COLD void tusk__report_callback(struct tusk_loop *loop, uintptr_t callback
         .future = future,
     };
 
-    tusk__name_function(callback, name, sizeof name);
-    snprintf(message, sizeof message, "Exception in callback %s", name);
+    snprintf(message, sizeof message, "Exception in callback %s", name_of_callback(loop, callback));
     tusk__loop_report(loop, &context);
 }
 

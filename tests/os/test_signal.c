@@ -189,10 +189,7 @@ static void test_a_handler_removes_itself(void **state)
     play_trace(removed_inside, "once");
 }
 
-/* Not static, so that the report knows its name. */
-int fail_in_handler(void *arg);
-
-int fail_in_handler(void *arg)
+static int fail_in_handler(void *arg)
 {
     (void)arg;
     return tusk_raise(-EIO, "in the handler");

@@ -138,7 +138,11 @@ static STAGE_UNUSED int add_report(char *reports, const char *format, ...)
 static STAGE_UNUSED bool is_a_hint(const char *message)
 {
     static const char *const hints[] = {
-        "A reference was never handed on", "A tusk_copy was never given", "Executing a ", "Task ended ",
+        "A reference was never handed on",
+        "A stream was never closed",
+        "A tusk_copy was never given",
+        "Executing a ",
+        "Task ended ",
         "Task swallowed a cancel",
     };
 
