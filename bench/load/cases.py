@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from loads import FILES, Calls, Client, Idle, Instructions, Load, RedisBenchmark
+from loads import FILES, Calls, CallsApart, Client, Idle, Instructions, Load, RedisBenchmark
 
 RIVALS = "every peer"
 
@@ -54,8 +54,10 @@ CASES = [
          (NEARLY_THE_FLOOR,)),
     Case("idle", "64-byte echo, 100 connections beside 10,000 idle ones", "echo", Idle("--idle", "10000"),
          "floor_epoll", (Goal("kept", "at least", 0.97), Goal("kib", "at most", 5))),
-    Case("calls", "system calls of a 64-byte echo, 100 connections", "echo", Calls(), "floor_epoll",
+    Case("calls", "system calls of a 64-byte echo, 100 connections, on one processor", "echo", Calls(), "floor_epoll",
          (Goal("reads", "at most", 1), Goal("writes", "at most", 1), Goal("others", "at most", 0.05))),
+    Case("calls_apart", "the same, the client on another processor", "echo", CallsApart(), "floor_epoll",
+         on_demand=True),
     Case("instructions", "user-mode instructions of a 64-byte echo, 100 connections", "echo", Instructions(),
          "floor_epoll"),
     *(connections(count) for count in (1, 10, 100, 1000, 10000)),

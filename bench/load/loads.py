@@ -98,13 +98,13 @@ class Load:
 
 
 class Program:
-    """A program of ours or of others that is pinned beside the server, and killed if it takes too long."""
+    """A program of ours or of others on one processor, killed if it takes too long."""
 
-    def __init__(self, command, timeout, processor=None):
+    def __init__(self, command, timeout, processor):
         try:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                preexec_fn=pinned(processors()[1] if processor is None else processor))
+                preexec_fn=pinned(processor))
         except OSError as error:
             raise Skip(f"{command[0]}: {error.strerror}") from error
         self.name = os.path.basename(command[0])
@@ -193,11 +193,15 @@ class Client(Load):
     def length(self, bench):
         return ["--seconds", str(bench.seconds)]
 
+    def processor(self):
+        return processors()[1]
+
     def run(self, server, bench):
         command = [os.path.join(bench.programs, "client"), "--port", str(server.port), "--step",
                    *self.arguments, *self.length(bench)]
         told = None
-        with Program(command, bench.timeout) as client, contextlib.closing(self.watch(server, bench)) as watch:
+        watch = self.watch(server, bench)
+        with Program(command, bench.timeout, self.processor()) as client, contextlib.closing(watch):
             for line in client.lines():
                 if line.startswith("mark "):
                     watch.on_mark(line.split()[1])
@@ -261,7 +265,11 @@ class CallsWatch(Watch):
 
 
 class Calls(Client):
-    """System calls of each request."""
+    """
+    System calls of each request. The client shares the server's processor, so that both take
+    turns and each finds all that the other has done: apart, how often a server waits is a matter of
+    which of the two is faster at the moment, and of who else uses the machine.
+    """
 
     columns = [Column("all", "calls"), Column("reads", "reads"), Column("writes", "writes"),
                Column("others", "others"), Column("waits", "waits among them")]
@@ -270,6 +278,14 @@ class Calls(Client):
 
     def length(self, bench):
         return ["--requests", str(self.REQUESTS)]
+
+    def processor(self):
+        return processors()[0]
+
+
+class CallsApart(Calls):
+    def processor(self):
+        return processors()[1]
 
 
 class Instructions(Client):
@@ -296,7 +312,7 @@ class Instructions(Client):
                    "--warm-up", "0", "--requests", str(requests)]
         with Place(bench) as place:
             with Server(peer.command(service, port, place), port, place, self.CALLGRIND) as server:
-                with Program(command, bench.timeout) as client:
+                with Program(command, bench.timeout, self.processor()) as client:
                     list(client.lines())
                 server.end()
                 found = re.search(r"Collected : (\d+)", server.all_words())
@@ -327,7 +343,7 @@ class RedisBenchmark(Load):
                    "-c", str(self.CONNECTIONS), "-d", str(self.VALUE), "-r", str(self.KEYS),
                    "-n", str(requests), *self.arguments]
         before = server.usage()
-        with Program(command, bench.timeout) as client:
+        with Program(command, bench.timeout, processors()[1]) as client:
             rows = list(csv.DictReader(client.lines()))
         rates = {row["test"].lower(): float(row["rps"]) for row in rows}
         if set(rates) != {"get", "set"}:

@@ -4,7 +4,7 @@ A server is started with --port PORT, listens on 127.0.0.1, and runs until it is
 ended. For each service there is a command:
 
     echo    what is read is written back, TCP_NODELAY, one thread
-    kv      GET and SET of redis, in memory alone
+    kv      GET and SET of redis, in memory alone, and an error for redis's other commands
     files   HTTP/1.1 with keep-alive: the files of --root DIR
 """
 

@@ -78,7 +78,7 @@ class Case(unittest.TestCase):
 
 class Client(Case):
     def test_all_requests_are_made_and_answered(self):
-        for program in ("floor_epoll", "floor_uring"):
+        for program in ("floor_epoll", "floor_uring", "tusk_echo"):
             if not os.path.exists(os.path.join(PROGRAMS, program)):
                 continue
             port, server = self.floor(program)
@@ -189,7 +189,7 @@ class Client(Case):
 
 class Programs(Case):
     def test_all_have_help(self):
-        for name in ("client", "calls", "floor_epoll", "floor_uring"):
+        for name in ("client", "calls", "floor_epoll", "floor_uring", "tusk_echo"):
             if os.path.exists(os.path.join(PROGRAMS, name)):
                 status, out, err = run(name, "--help")
                 self.assertEqual((status, err), (0, ""))
