@@ -4,21 +4,11 @@
 
 #include "base/mem.h"
 
-/*
- * 16 KiB is a record of TLS, and more than nearly every request. Kept are as many blocks as
- * connections usually have data at one time; what is more goes back to the system.
- */
-enum { BLOCK = 16384, BLOCKS_KEPT = 64 };
-
-struct tusk__block {
-    struct tusk__block *next;
-};
-
 static char *get(struct tusk__io *io, size_t capacity)
 {
     struct tusk__block *block = io->blocks;
 
-    if (capacity != BLOCK || !block)
+    if (capacity != TUSK__BLOCK || !block)
         return tusk__alloc(capacity);
     io->blocks = block->next;
     io->block_count--;
@@ -29,7 +19,7 @@ static void put(struct tusk__io *io, char *data, size_t capacity)
 {
     struct tusk__block *block = (struct tusk__block *)(void *)data;
 
-    if (!data || capacity != BLOCK || io->block_count >= BLOCKS_KEPT) {
+    if (!data || capacity != TUSK__BLOCK || io->block_count >= TUSK__BLOCKS_KEPT) {
         tusk__free(data);
         return;
     }
@@ -51,7 +41,7 @@ void tusk__blocks_close(struct tusk__io *io)
 /* Moves the bytes to memory with room for size of them, `gap` bytes from its start. */
 static int move(struct tusk__io *io, struct tusk__bytes *bytes, size_t size, size_t gap)
 {
-    size_t capacity = BLOCK;
+    size_t capacity = TUSK__BLOCK;
     size_t count = tusk__bytes_size(bytes);
     char *data;
 
@@ -103,12 +93,6 @@ int tusk__bytes_put_back(struct tusk__io *io, struct tusk__bytes *bytes, const v
     bytes->start -= size;
     memcpy(bytes->data + bytes->start, data, size);
     return 0;
-}
-
-void tusk__bytes_trim(struct tusk__io *io, struct tusk__bytes *bytes)
-{
-    if (tusk__bytes_size(bytes) == 0 && bytes->data)
-        tusk__bytes_close(io, bytes);
 }
 
 void tusk__bytes_close(struct tusk__io *io, struct tusk__bytes *bytes)

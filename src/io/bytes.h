@@ -7,6 +7,16 @@
 
 #include "io/io.h"
 
+/*
+ * 16 KiB is a record of TLS, and more than nearly every request. Kept are as many blocks as
+ * connections usually have data at one time; what is more goes back to the system.
+ */
+enum { TUSK__BLOCK = 16384, TUSK__BLOCKS_KEPT = 64 };
+
+struct tusk__block {
+    struct tusk__block *next;
+};
+
 struct tusk__bytes {
     /* NULL: no memory. */
     char *data;
@@ -41,10 +51,43 @@ static inline void tusk__bytes_consume(struct tusk__bytes *bytes, size_t size)
     bytes->start += size;
 }
 
-/* Gives the memory back if there are no bytes in it. */
-void tusk__bytes_trim(struct tusk__io *io, struct tusk__bytes *bytes);
-
 /* Gives the memory back, with what is in it. */
 void tusk__bytes_close(struct tusk__io *io, struct tusk__bytes *bytes);
+
+/*
+ * Gives the memory back if there are no bytes in it. Every connection does this each time it waits, so it is
+ * made for the common case: a block that goes back to the others.
+ */
+static inline void tusk__bytes_trim(struct tusk__io *io, struct tusk__bytes *bytes)
+{
+    struct tusk__block *block = (struct tusk__block *)(void *)bytes->data;
+
+    if (!block || bytes->start != bytes->end)
+        return;
+    if (unlikely(bytes->capacity != TUSK__BLOCK || io->block_count >= TUSK__BLOCKS_KEPT)) {
+        tusk__bytes_close(io, bytes);
+        return;
+    }
+    block->next = io->blocks;
+    io->blocks = block;
+    io->block_count++;
+    bytes->data = NULL;
+    bytes->capacity = 0;
+    bytes->start = bytes->end = 0;
+}
+
+/* Gives a block to bytes without memory, if one is there already: true then. */
+static inline bool tusk__bytes_lend(struct tusk__io *io, struct tusk__bytes *bytes)
+{
+    struct tusk__block *block = io->blocks;
+
+    if (bytes->data || !block)
+        return false;
+    io->blocks = block->next;
+    io->block_count--;
+    bytes->data = (char *)block;
+    bytes->capacity = TUSK__BLOCK;
+    return true;
+}
 
 #endif

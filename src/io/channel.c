@@ -24,7 +24,10 @@ static ssize_t plain_read(struct tusk__channel *channel, void *buffer, size_t si
     struct tusk__descriptor *descriptor = channel->descriptor;
     ssize_t rc;
 
-    if (unlikely(descriptor->kind != TUSK__FD_STREAM))
+    /* Closed by its number: that may be somebody else's by now. */
+    if (unlikely(descriptor->closed))
+        return -EBADF;
+    if (unlikely(descriptor->kind != TUSK__FD_STREAM || descriptor->parcels))
         return perform(channel, TUSK__OP_READ, &(struct iovec){buffer, size}, 1);
     if (!descriptor->directions[TUSK__READ].ready)
         return -EAGAIN;
@@ -38,6 +41,8 @@ static ssize_t plain_write(struct tusk__channel *channel, const struct iovec *da
     struct tusk__descriptor *descriptor = channel->descriptor;
     ssize_t rc;
 
+    if (unlikely(descriptor->closed))
+        return -EBADF;
     if (unlikely(descriptor->kind != TUSK__FD_STREAM || count != 1))
         return perform(channel, TUSK__OP_WRITE, data, count);
     if (!descriptor->directions[TUSK__WRITE].ready)
@@ -47,16 +52,21 @@ static ssize_t plain_write(struct tusk__channel *channel, const struct iovec *da
     return rc;
 }
 
+/* Where the connection is lost there is nobody to be told; whoever reads learns why. */
 static int plain_shut_down(struct tusk__channel *channel)
 {
     struct tusk__descriptor *descriptor = channel->descriptor;
+    int rc;
 
-    if (descriptor->kind != TUSK__FD_STREAM)
+    if (descriptor->closed)
+        return -EBADF;
+    if (!tusk__channel_is_socket(channel))
         return -ENOTSUP;
-    return tusk__system_of(descriptor->io->loop)->shutdown(descriptor->watch.fd, SHUT_WR);
+    rc = tusk__system_of(descriptor->io->loop)->shutdown(descriptor->watch.fd, SHUT_WR);
+    return rc == -ENOTCONN ? 0 : rc;
 }
 
-static const struct tusk__channel_kind plain = {
+const struct tusk__channel_kind tusk__channel_plain = {
     .read = plain_read,
     .write = plain_write,
     .shut_down = plain_shut_down,
@@ -64,7 +74,7 @@ static const struct tusk__channel_kind plain = {
 
 void tusk__channel_open(struct tusk__channel *channel, struct tusk__descriptor *descriptor)
 {
-    channel->kind = &plain;
+    channel->kind = &tusk__channel_plain;
     channel->descriptor = tusk__descriptor_retain(descriptor);
     channel->wants[TUSK__READ] = TUSK__READ;
     channel->wants[TUSK__WRITE] = TUSK__WRITE;
@@ -74,15 +84,9 @@ void tusk__channel_open(struct tusk__channel *channel, struct tusk__descriptor *
 void tusk__channel_close(struct tusk__channel *channel)
 {
     struct tusk__descriptor *descriptor = channel->descriptor;
-    int fd = descriptor->watch.fd;
 
     if (channel->kind->close)
         channel->kind->close(channel);
     channel->descriptor = NULL;
-    /* Somebody may have closed it by its number, and that may be another descriptor's by now. */
-    if (!descriptor->closed) {
-        tusk__descriptor_forget(descriptor);
-        tusk__system_of(descriptor->io->loop)->close(fd);
-    }
-    tusk__descriptor_release(descriptor);
+    tusk__descriptor_end(descriptor);
 }

@@ -6,7 +6,7 @@
  * The sides are independent. A side that is tried when its descriptor has nothing says -EAGAIN without a system
  * call, so it may be tried at any time. After -EAGAIN, wants[side] says which direction of the descriptor must
  * become ready before the side is worth another try: with TLS a reading side may have to
- * write. Whoever waits uses tusk__descriptor_listen() with that direction.
+ * write. Whoever waits uses tusk__channel_listen(), which knows that direction.
  *
  * A channel owns its descriptor and closes it. It never suspends and runs no code of the user.
  */
@@ -47,11 +47,35 @@ struct tusk__channel {
     void *state;
 };
 
+extern const struct tusk__channel_kind tusk__channel_plain;
+
 /* A plain channel on a descriptor, which becomes the channel's. */
 void tusk__channel_open(struct tusk__channel *channel, struct tusk__descriptor *descriptor);
 
 /* Closes the descriptor; once. Waiters of the descriptor get -EBADF. */
 void tusk__channel_close(struct tusk__channel *channel);
+
+/*
+ * Closes a descriptor and gives up the reference, unless somebody has closed it by its number: that may be another
+ * descriptor's by now.
+ */
+static inline void tusk__descriptor_end(struct tusk__descriptor *descriptor)
+{
+    if (!descriptor->closed)
+        tusk__descriptor_close(descriptor);
+    tusk__descriptor_release(descriptor);
+}
+
+/* False if a read would say -EAGAIN: so that no memory is taken for it. */
+static inline bool tusk__channel_may_read(const struct tusk__channel *channel)
+{
+    return channel->kind != &tusk__channel_plain || channel->descriptor->directions[TUSK__READ].ready;
+}
+
+static inline bool tusk__channel_is_socket(const struct tusk__channel *channel)
+{
+    return channel->descriptor->kind == TUSK__FD_STREAM || channel->descriptor->kind == TUSK__FD_MESSAGES;
+}
 
 static inline ssize_t tusk__channel_read(struct tusk__channel *channel, void *buffer, size_t size)
 {
@@ -63,11 +87,28 @@ static inline ssize_t tusk__channel_write(struct tusk__channel *channel, const s
     return channel->kind->write(channel, data, count);
 }
 
-/* Lets the waiter hear when the side is worth another try. As tusk__descriptor_listen. */
-static inline int tusk__channel_listen(struct tusk__channel *channel, enum tusk__direction side,
-                                       struct tusk__io_waiter *waiter)
+/* Waits for one change of the channel. wants[] may change meanwhile, so it knows where it waits itself. */
+struct tusk__channel_ear {
+    struct tusk__io_waiter waiter;
+    enum tusk__direction direction;
+};
+
+/* It does not want to hear any more. Also for one that does not wait, and when the channel is closed. */
+static inline void tusk__channel_unlisten(struct tusk__channel *channel, struct tusk__channel_ear *ear)
 {
-    return tusk__descriptor_listen(channel->descriptor, channel->wants[side], waiter);
+    if (ear->waiter.from)
+        tusk__descriptor_unlisten(channel->descriptor, ear->direction, &ear->waiter);
+}
+
+/* Lets the ear hear when the side is worth another try; one that waits already too. As tusk__descriptor_listen. */
+static inline int tusk__channel_listen(struct tusk__channel *channel, enum tusk__direction side,
+                                       struct tusk__channel_ear *ear)
+{
+    if (ear->waiter.from && ear->direction == channel->wants[side])
+        return 0;
+    tusk__channel_unlisten(channel, ear);
+    ear->direction = channel->wants[side];
+    return tusk__descriptor_listen(channel->descriptor, ear->direction, &ear->waiter);
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include "io/stream.h"
 
 /* What is read at once into the stream's buffer. */
-enum { PORTION = 16384 };
+enum { PORTION = TUSK__BLOCK };
 
 /* ---- from the channel ---- */
 
@@ -37,6 +37,8 @@ static ssize_t try_read(struct tusk_stream *stream, void *buffer, size_t size)
 {
     ssize_t rc = tusk__channel_read(&stream->channel, buffer, size);
 
+    if (likely(rc > 0))
+        return rc;
     if (rc == 0)
         stream->eof = true;
     else if (rc < 0 && rc != -EAGAIN)
@@ -65,6 +67,18 @@ static ssize_t receive(struct tusk_stream *stream, void *buffer, size_t size)
     }
 }
 
+/* Room for what one read brings; more than a little beside what is there already. */
+static int make_room(struct tusk_stream *stream)
+{
+    size_t wanted = tusk__bytes_size(&stream->in) == 0 ? PORTION : PORTION / 4;
+
+    if (likely(tusk__bytes_lend(stream->io, &stream->in)))
+        return 0;
+    if (likely(stream->in.capacity - stream->in.end >= wanted))
+        return 0;
+    return tusk__bytes_reserve(stream->io, &stream->in, wanted);
+}
+
 /* Reads more into the stream's buffer: as receive(). */
 static ssize_t fill(struct tusk_stream *stream)
 {
@@ -79,13 +93,14 @@ static ssize_t fill(struct tusk_stream *stream)
     for (;;) {
         if (unlikely(stream->closing))
             return end_of(stream);
-        tusk_try(tusk__bytes_reserve(stream->io, &stream->in,
-                                     tusk__bytes_size(&stream->in) == 0 ? PORTION : PORTION / 4));
-        rc = try_read(stream, stream->in.data + stream->in.end, stream->in.capacity - stream->in.end);
-        if (rc > 0)
-            stream->in.end += (size_t)rc;
-        if (rc != -EAGAIN)
-            return rc;
+        if (tusk__channel_may_read(&stream->channel)) {
+            tusk_try(make_room(stream));
+            rc = try_read(stream, stream->in.data + stream->in.end, stream->in.capacity - stream->in.end);
+            if (likely(rc > 0))
+                stream->in.end += (size_t)rc;
+            if (rc != -EAGAIN)
+                return rc;
+        }
         tusk_try(wait_readable(stream));
     }
 }
@@ -269,6 +284,9 @@ ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data
 
     if (!stream || !ret_data || size > stream->limit)
         return -EINVAL;
+    /* What was lent and taken is not needed any more: the whole room is for what comes. */
+    if (tusk__bytes_size(&stream->in) == 0)
+        stream->in.start = stream->in.end = 0;
     tusk__stream_retain(stream);
     while (rc > 0 && tusk__bytes_size(&stream->in) < size)
         rc = fill(stream);

@@ -26,6 +26,19 @@ struct rest {
     size_t size;
 };
 
+/* So many bytes are done, and the empty pieces behind them too. */
+static void rest_advance(struct rest *rest, size_t count)
+{
+    rest->size -= count;
+    count += rest->done;
+    while (rest->count > 0 && count >= rest->pieces->iov_len) {
+        count -= rest->pieces->iov_len;
+        rest->pieces++;
+        rest->count--;
+    }
+    rest->done = count;
+}
+
 static int rest_init(struct rest *rest, const struct iovec *pieces, int count)
 {
     *rest = (struct rest){pieces, count, 0, 0};
@@ -37,6 +50,7 @@ static int rest_init(struct rest *rest, const struct iovec *pieces, int count)
         if (__builtin_add_overflow(rest->size, pieces[i].iov_len, &rest->size))
             return -EINVAL;
     }
+    rest_advance(rest, 0);
     return 0;
 }
 
@@ -53,16 +67,11 @@ static int rest_pieces(const struct rest *rest, struct iovec pieces[PIECES])
     return count;
 }
 
-static void rest_advance(struct rest *rest, size_t count)
+static int fail(struct tusk_stream *stream, int error)
 {
-    rest->size -= count;
-    count += rest->done;
-    while (rest->count > 0 && count >= rest->pieces->iov_len) {
-        count -= rest->pieces->iov_len;
-        rest->pieces++;
-        rest->count--;
-    }
-    rest->done = count;
+    if (!tusk__stream_is_misused(stream, error))
+        tusk__stream_fail_to_write(stream, error);
+    return error;
 }
 
 /* Hands to the system what it takes: 0 when all is gone, -EAGAIN, or the error, with which the connection is lost. */
@@ -75,10 +84,9 @@ static int send_rest(struct tusk_stream *stream, struct rest *rest)
 
         if (rc == -EAGAIN)
             return -EAGAIN;
-        if (rc < 0) {
-            tusk__stream_lose(stream, (int)rc);
-            return (int)rc;
-        }
+        if (rc < 0)
+            return fail(stream, (int)rc);
+        tusk__io_charge(stream->io, (size_t)rc);
         rest_advance(rest, (size_t)rc);
     }
     return 0;
@@ -129,6 +137,12 @@ static int send_slowly(struct tusk_stream *stream, struct rest *rest)
     return rc;
 }
 
+/* What the system does not take now. */
+static int leave_over(struct tusk_stream *stream, struct rest *rest)
+{
+    return rest->size <= stream->high ? keep_rest(stream, rest) : send_slowly(stream, rest);
+}
+
 /* Somebody else's turn, or no room beside what is kept. */
 static bool has_to_wait(const struct tusk_stream *stream, size_t size)
 {
@@ -137,17 +151,28 @@ static bool has_to_wait(const struct tusk_stream *stream, size_t size)
     return stream->writing || (kept > 0 && (kept > stream->high || size > stream->high - kept));
 }
 
-/* Waits for this writer's turn. Who had to wait does so until the low mark. */
+/* Whoever has to wait does so until the low mark, and those who come later wait behind him. */
 static int wait_for_turn(struct tusk_stream *stream, size_t size)
 {
-    bool waits = has_to_wait(stream, size);
+    struct tusk__place place;
+    int rc = 0;
 
-    while (waits) {
-        tusk_try(tusk__stream_wait(stream));
-        tusk_try(tusk__stream_check(stream));
-        waits = has_to_wait(stream, size) || tusk__bytes_size(&stream->out) > stream->low;
-    }
-    return 0;
+    if (likely(!stream->turns.first && !has_to_wait(stream, size)))
+        return 0;
+    tusk__row_append(&stream->turns, &place);
+    do {
+        rc = tusk__stream_wait(stream);
+        if (rc == 0)
+            rc = tusk__stream_check(stream);
+    } while (rc == 0 && (stream->turns.first != &place || has_to_wait(stream, size) ||
+                         tusk__bytes_size(&stream->out) > stream->low));
+    tusk__row_leave(&stream->turns, &place);
+    /* The next one looks; or the end of the writing side, which waits for all of them. */
+    if (rc == 0)
+        tusk__stream_changed(stream);
+    else if (!stream->closed)
+        tusk__stream_flush(stream);
+    return rc;
 }
 
 static int write_rest(struct tusk_stream *stream, struct rest *rest)
@@ -158,9 +183,7 @@ static int write_rest(struct tusk_stream *stream, struct rest *rest)
         return keep_rest(stream, rest);
     if (rc == 0)
         rc = send_rest(stream, rest);
-    if (rc != -EAGAIN)
-        return rc;
-    return rest->size <= stream->high ? keep_rest(stream, rest) : send_slowly(stream, rest);
+    return rc == -EAGAIN ? leave_over(stream, rest) : rc;
 }
 
 static int check(const struct tusk_stream *stream)
@@ -182,12 +205,17 @@ int tusk_stream_writelines(tusk_stream *stream, const struct iovec *data, int co
     tusk_try(check(stream));
     if (unlikely(!tusk__running_task()))
         return TUSK_NOT_IN_TASK;
-    if (unlikely(tusk__io_over_budget(stream->io)))
-        tusk_try(tusk_sleep(0));
     if (rest.size == 0)
         return 0;
     tusk__stream_retain(stream);
-    rc = stream->closing ? tusk__stream_check(stream) : write_rest(stream, &rest);
+    rc = unlikely(tusk__io_over_budget(stream->io)) ? tusk_sleep(0) : 0;
+    if (rc == 0)
+        rc = check(stream);
+    if (rc == 0)
+        rc = write_rest(stream, &rest);
+    /* It waited for this writer. */
+    if (unlikely(stream->eof_wanted && !stream->closed))
+        tusk__stream_flush(stream);
     tusk__stream_unref(stream);
     return rc;
 }
@@ -206,11 +234,44 @@ int tusk__stream_post(struct tusk_stream *stream, const struct iovec *data, int 
     return rc == -EAGAIN ? keep_rest(stream, &rest) : rc;
 }
 
+/* Nothing is in the way of what is written now. */
+static bool is_free(const struct tusk_stream *stream)
+{
+    return !(stream->closing | stream->writing | stream->eof_wanted) && !stream->turns.first &&
+           tusk__bytes_size(&stream->out) == 0;
+}
+
+/* The channel did not take all of it: rc is what it said. */
+static int write_on(struct tusk_stream *stream, const struct iovec *piece, ssize_t rc)
+{
+    struct rest rest = {piece, 1, 0, piece->iov_len};
+
+    if (rc < 0 && rc != -EAGAIN)
+        return fail(stream, (int)rc);
+    if (rc > 0)
+        rest_advance(&rest, (size_t)rc);
+    tusk__stream_retain(stream);
+    rc = send_rest(stream, &rest);
+    if (rc == -EAGAIN)
+        rc = leave_over(stream, &rest);
+    tusk__stream_unref(stream);
+    return (int)rc;
+}
+
+/* What most writes are: something small that the system takes at once. */
 int tusk_stream_write(tusk_stream *stream, const void *data, size_t size)
 {
     struct iovec piece = {(void *)data, size};
+    ssize_t rc;
 
-    return tusk_stream_writelines(stream, &piece, 1);
+    if (unlikely(!stream || !data || size == 0 || !is_free(stream) || !tusk__running_task() ||
+                 tusk__io_over_budget(stream->io)))
+        return tusk_stream_writelines(stream, &piece, 1);
+    rc = tusk__channel_write(&stream->channel, &piece, 1);
+    if (unlikely(rc != (ssize_t)size))
+        return write_on(stream, &piece, rc);
+    tusk__io_charge(stream->io, size);
+    return 0;
 }
 
 int tusk_stream_print(tusk_stream *stream, const char *format, ...)
