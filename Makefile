@@ -11,7 +11,7 @@ export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
 CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
 
-.PHONY: all help demo test oracle bench fmt lint install clean $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench bench-load fmt lint install clean $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -21,6 +21,7 @@ help:
 	@echo "make demo             run the restaurant: three orders cooked at once"
 	@echo "make test             run all tests          (T=loop: those whose names match)"
 	@echo "make bench            run the benchmarks     (B=switch: that one)"
+	@echo "make bench-load       load echo servers of tusk and its peers  (B=echo64: that case)"
 	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
 	@echo "make clean            remove build/"
 	@echo
@@ -66,6 +67,10 @@ $(CHECKS:%=check-%): check-%:
 bench: need-build+bench
 	@tools/build default bench_programs
 	@bench/run --build-dir build/default --output build/bench/results.json $(B)
+
+bench-load: need-build+bench
+	@tools/build default load_programs
+	@bench/load/run --build-dir build/default --output build/bench/results.json $(B)
 
 fmt: need-lint
 	@tools/lint --fix
