@@ -2,7 +2,9 @@
 # it, is one program with the static library. Where a file lies is where its
 # program lies in the build folder: examples/lessons/restaurant. Its target is
 # named after the path, with dashes: examples-lessons-restaurant. What lies in
-# <folder>/common/ is shared by the programs of the folder.
+# <folder>/common/ is shared by the programs of the folder. Programs in the list
+# tusk_left_out are left out, and one is linked with what is in
+# tusk_links_<target>: see dependencies.cmake.
 
 function(tusk_add_programs folder)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
@@ -20,12 +22,15 @@ function(tusk_add_programs folder)
     endif()
     foreach(source IN LISTS sources)
         file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR} ${source})
+        if(path IN_LIST tusk_left_out)
+            continue()
+        endif()
         get_filename_component(place ${path} DIRECTORY)
         get_filename_component(name ${path} NAME_WE)
         string(REPLACE "/" "-" target "${place}/${name}")
         add_executable(${target} ${source})
         tusk_set_flags(${target})
-        target_link_libraries(${target} PRIVATE ${shared} tusk Threads::Threads)
+        target_link_libraries(${target} PRIVATE ${shared} ${tusk_links_${target}} tusk Threads::Threads)
         set_target_properties(${target} PROPERTIES
             OUTPUT_NAME ${name}
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${place})

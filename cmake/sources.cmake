@@ -35,12 +35,15 @@ endif()
 # --- src/loop/poll: what the system has. A file that no line names is built everywhere. ---
 
 set(tusk_pollers poll)
-set(tusk_poll_unfit "epoll|kqueue")
+set(tusk_poll_unfit "epoll|io_uring|ring|kqueue")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(tusk_poll_unfit "kqueue")
     set(tusk_pollers "epoll, poll")
+    if(TUSK_HAVE_LIBURING)
+        set(tusk_pollers "epoll, io_uring, poll")
+    endif()
 elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly)$")
-    set(tusk_poll_unfit "epoll")
+    set(tusk_poll_unfit "epoll|io_uring|ring")
 endif()
 
 # --- src/io/tls: with OpenSSL or none.c ---

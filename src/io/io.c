@@ -47,6 +47,16 @@ struct tusk__io *tusk__io_make(struct tusk_loop *loop)
     io->extension.close = close_io;
     tusk__slab_init(&io->descriptors, sizeof(struct tusk__descriptor), 0);
     tusk__loop_extend(loop, &io->extension);
+    if (loop->poller.backend->rest_on)
+        loop->poller.backend->rest_on(&tusk__system_real);
     loop->io = io;
     return io;
+}
+
+int tusk__io_running(struct tusk__io **ret_io)
+{
+    if (!tusk__running_loop)
+        return TUSK_NO_RUNNING_LOOP;
+    *ret_io = tusk__io_get(tusk__running_loop);
+    return *ret_io ? 0 : tusk_last_error();
 }

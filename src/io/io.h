@@ -64,6 +64,9 @@ static inline struct tusk__io *tusk__io_get(struct tusk_loop *loop)
     return likely(loop->io != NULL) ? loop->io : tusk__io_make(loop);
 }
 
+/* That of the running loop: 0, TUSK_NO_RUNNING_LOOP, or why there is none. */
+int tusk__io_running(struct tusk__io **ret_io);
+
 static inline void tusk__io_add_closable(struct tusk__io *io, struct tusk__closable *closable,
                                          void (*close)(struct tusk__closable *closable))
 {

@@ -89,11 +89,18 @@ static bool environment_says_debug(void)
     return value && *value && strcmp(value, "0") != 0;
 }
 
+static int64_t clock_of_poller(struct tusk__poller *poller)
+{
+    return tusk__loop_clock(container_of(poller, struct tusk_loop, poller));
+}
+
 static void init(struct tusk_loop *loop, const struct tusk_loop_options *options)
 {
     loop->is_virtual = options && options->clock == TUSK_CLOCK_VIRTUAL;
     loop->debug = (options && options->debug) || environment_says_debug();
     loop->schedule = options && options->schedule_seed ? options->schedule_seed : seed_of_environment();
+    loop->poller.clock = clock_of_poller;
+    loop->poller.seed = loop->schedule;
     loop->slow_step = SLOW_STEP;
     loop->ready_end = &loop->ready;
     read_clock(loop);
@@ -102,6 +109,22 @@ static void init(struct tusk_loop *loop, const struct tusk_loop_options *options
     tusk__stock_open(&loop->stock);
     tusk__calls_open(loop);
     tusk__inbox_sleep(&loop->inbox);
+}
+
+/* Debug mode: the poller that was asked for is not to be had here. Said once in a process. */
+static void report_refusal(struct tusk_loop *loop)
+{
+    static atomic_bool said;
+    const struct tusk__poller *poller = &loop->poller;
+    char message[96];
+    struct tusk_exception_context context = {
+        .message = message, .error = poller->refused_code, .error_message = poller->refused_why};
+
+    if (!loop->debug || !poller->refused || atomic_exchange(&said, true))
+        return;
+    snprintf(message, sizeof message, "The poller %s is not to be had here, so %s is used",
+             poller->refused->name, poller->backend->name);
+    tusk__loop_report(loop, &context);
 }
 
 tusk_loop *(tusk_new_event_loop)(const struct tusk_loop_options *options)
@@ -115,11 +138,12 @@ tusk_loop *(tusk_new_event_loop)(const struct tusk_loop_options *options)
     if (rc < 0) {
         if (rc == -EINVAL)
             tusk__thread_message_set(rc,
-                                     "no poller of this name; .poller and TUSK_POLLER take epoll or poll");
+                                     "no poller of this name; .poller and TUSK_POLLER take epoll, io_uring, poll or simulated");
         tusk__free(loop);
         return tusk__fail(rc);
     }
     init(loop, options);
+    report_refusal(loop);
     return loop;
 }
 
@@ -280,14 +304,23 @@ static bool stands_still(struct tusk_loop *loop, int64_t deadline)
            tusk__inbox_full(&loop->inbox);
 }
 
+/* When the next thing happens by itself: a timer fires, or something in the poller. */
+static int64_t next_event(struct tusk_loop *loop)
+{
+    int64_t timer = tusk__wheel_bound(&loop->wheel);
+    int64_t due = tusk__poller_due(&loop->poller);
+
+    return timer < due ? timer : due;
+}
+
 /* Waits until something is ready, but not beyond `until`. */
 static int wait_for_work(struct tusk_loop *loop, int64_t until)
 {
     int rc = 0;
 
     while (rc == 0 && !loop->ready && loop->now < until) {
-        int64_t bound = tusk__wheel_bound(&loop->wheel);
-        int64_t deadline = bound < until ? bound : until;
+        int64_t event = next_event(loop);
+        int64_t deadline = event < until ? event : until;
 
         if (!loop->is_virtual)
             rc = sleep_until(loop, deadline);
@@ -540,12 +573,12 @@ double tusk_loop_time(tusk_loop *loop)
 
 double tusk_loop_timeout(tusk_loop *loop)
 {
-    int64_t bound = tusk__wheel_bound(&loop->wheel);
+    int64_t event = next_event(loop);
     int64_t now = tusk__loop_clock(loop);
 
-    if (loop->batch || loop->ready || loop->stopping || tusk__inbox_full(&loop->inbox) || bound <= now)
+    if (loop->batch || loop->ready || loop->stopping || tusk__inbox_full(&loop->inbox) || event <= now)
         return 0;
-    return bound == TUSK__NEVER ? (double)INFINITY : (double)(bound - now) / 1e9;
+    return event == TUSK__NEVER ? (double)INFINITY : (double)(event - now) / 1e9;
 }
 
 int tusk_loop_fileno(const tusk_loop *loop)

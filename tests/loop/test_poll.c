@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -319,6 +321,327 @@ static void test_a_number_used_again_is_another_watch(void **state)
     assert_int_equal(pipes[1].calls, 1);
 }
 
+/* ---- edge-triggered watches ---- */
+
+/* A socket whose peer is ends[1], watched for changes in these directions. */
+static void watch_edges(struct pipe_watch *pipe_watch, int domain, int directions)
+{
+    int fds[2];
+
+    if (domain == AF_UNIX) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    } else {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof address;
+        int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+        fds[1] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(fds[1], (struct sockaddr *)&address, size), 0);
+        fds[0] = accept(listener, NULL, NULL);
+        fcntl(fds[0], F_SETFL, O_NONBLOCK);
+        close(listener);
+    }
+    pipe_watch->ends[0] = fds[0];
+    pipe_watch->ends[1] = fds[1];
+    pipe_watch->watch =
+        (struct tusk__watch){.fd = fds[0], .events = directions | TUSK__POLL_EDGE, .ready = ready};
+    watch(pipe_watch);
+}
+
+/* What the owner says who has found nothing there. */
+static void found_nothing(struct pipe_watch *pipe, int directions)
+{
+    if (poller.backend->expect)
+        poller.backend->expect(&poller, &pipe->watch, directions);
+}
+
+/* What one look brings: TUSK__POLL_*, or -1 for no call. */
+static int news_of(struct pipe_watch *pipe)
+{
+    int calls = pipe->calls;
+
+    look();
+    return pipe->calls == calls ? -1 : pipe->events;
+}
+
+static int again(struct pipe_watch *pipe, int directions)
+{
+    return poller.backend->again(&poller, &pipe->watch, directions);
+}
+
+static void fill_up(int fd)
+{
+    static char bytes[1 << 16];
+
+    while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void empty_all(int fd)
+{
+    static char bytes[1 << 16];
+
+    while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void test_an_edge_for_what_is_ready_at_first(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), -1);
+    watch_edges(&pipes[1], AF_UNIX, TUSK__POLL_WRITE);
+    assert_int_equal(news_of(&pipes[1]), TUSK__POLL_WRITE);
+    assert_int_equal(news_of(&pipes[1]), -1);
+    unwatch(&pipes[0]);
+    fill(&pipes[0]);
+    watch(&pipes[0]);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), -1);
+}
+
+static void test_an_edge_for_each_change(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    for (int i = 0; i < 3; i++) {
+        fill(&pipes[0]);
+        assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+        /* It is still there, and that is no change. */
+        assert_int_equal(news_of(&pipes[0]), -1);
+        assert_int_equal(news_of(&pipes[0]), -1);
+        empty(&pipes[0]);
+        found_nothing(&pipes[0], TUSK__POLL_READ);
+        assert_int_equal(news_of(&pipes[0]), -1);
+    }
+    /* Between the look and what the owner says. */
+    fill(&pipes[0]);
+    found_nothing(&pipes[0], TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), -1);
+}
+
+static void test_an_edge_for_room(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        watch_edges(&pipes[i], i == 0 ? AF_UNIX : AF_INET, TUSK__POLL_WRITE);
+        assert_int_equal(news_of(&pipes[i]), TUSK__POLL_WRITE);
+        for (int round = 0; round < 3; round++) {
+            fill_up(pipes[i].ends[0]);
+            found_nothing(&pipes[i], TUSK__POLL_WRITE);
+            assert_int_equal(news_of(&pipes[i]), -1);
+            empty_all(pipes[i].ends[1]);
+            /* By way of the network it takes a moment. */
+            assert_true(time_of_wait(20 * SECOND) < 20 * SECOND);
+            assert_int_equal(pipes[i].events, TUSK__POLL_WRITE);
+            empty_all(pipes[i].ends[1]);
+        }
+    }
+}
+
+static void test_edges_of_both_directions(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ | TUSK__POLL_WRITE);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_WRITE);
+    fill(&pipes[0]);
+    found_nothing(&pipes[0], TUSK__POLL_READ);
+    /* What is ready anyway may be told with it. */
+    assert_true(news_of(&pipes[0]) & TUSK__POLL_READ);
+    empty(&pipes[0]);
+    found_nothing(&pipes[0], TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), -1);
+    fill_up(pipes[0].ends[0]);
+    found_nothing(&pipes[0], TUSK__POLL_WRITE);
+    fill(&pipes[0]);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+    empty_all(pipes[0].ends[1]);
+    assert_true(news_of(&pipes[0]) & TUSK__POLL_WRITE);
+}
+
+static void test_what_is_ready_can_be_told_again(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    fill(&pipes[0]);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(news_of(&pipes[0]), -1);
+        assert_int_equal(again(&pipes[0], TUSK__POLL_READ), 0);
+        assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+    }
+    empty(&pipes[0]);
+    assert_int_equal(again(&pipes[0], TUSK__POLL_READ), 0);
+    assert_int_equal(news_of(&pipes[0]), -1);
+    fill(&pipes[0]);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_READ);
+}
+
+static void test_a_direction_that_comes_later(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    assert_int_equal(news_of(&pipes[0]), -1);
+    pipes[0].watch.events |= TUSK__POLL_WRITE;
+    assert_int_equal(again(&pipes[0], TUSK__POLL_WRITE), 0);
+    assert_int_equal(news_of(&pipes[0]), TUSK__POLL_WRITE);
+    fill(&pipes[0]);
+    assert_true(news_of(&pipes[0]) & TUSK__POLL_READ);
+    fill_up(pipes[0].ends[0]);
+    found_nothing(&pipes[0], TUSK__POLL_WRITE);
+    assert_int_equal(news_of(&pipes[0]), -1);
+    empty_all(pipes[0].ends[1]);
+    assert_true(news_of(&pipes[0]) & TUSK__POLL_WRITE);
+}
+
+/* Whoever waits for whatever hears that there is nothing to wait for. */
+static void test_the_end_is_told_to_both_directions(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        watch_edges(&pipes[i], AF_UNIX, i == 0 ? TUSK__POLL_READ : TUSK__POLL_WRITE);
+        fill_up(pipes[i].ends[0]);
+        found_nothing(&pipes[i], TUSK__POLL_READ | TUSK__POLL_WRITE);
+        look();
+        close(pipes[i].ends[1]);
+        pipes[i].ends[1] = 0;
+        assert_int_equal(news_of(&pipes[i]), TUSK__POLL_READ | TUSK__POLL_WRITE | TUSK__POLL_ENDED);
+        assert_int_equal(news_of(&pipes[i]), -1);
+        /* It stays ended. */
+        assert_int_equal(again(&pipes[i], TUSK__POLL_READ), 0);
+        assert_true(news_of(&pipes[i]) & TUSK__POLL_ENDED);
+        assert_int_equal(news_of(&pipes[i]), -1);
+    }
+}
+
+/* The peer writes no more, and may still read. */
+static void test_half_an_end_is_something_to_read(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_INET, TUSK__POLL_READ);
+    shutdown(pipes[0].ends[1], SHUT_WR);
+    assert_true(time_of_wait(20 * SECOND) < 20 * SECOND);
+    assert_true(pipes[0].events & TUSK__POLL_READ);
+    look();
+    assert_int_equal(news_of(&pipes[0]), -1);
+}
+
+static void test_an_edge_for_urgent_data(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_INET, TUSK__POLL_READ);
+    fill(&pipes[0]);
+    assert_true(time_of_wait(20 * SECOND) < 20 * SECOND);
+    assert_int_equal(pipes[0].events, TUSK__POLL_READ);
+    for (int i = 0; i < 2; i++) {
+        char byte;
+
+        assert_int_equal(send(pipes[0].ends[1], "!", 1, MSG_OOB), 1);
+        found_nothing(&pipes[0], TUSK__POLL_URGENT);
+        assert_true(time_of_wait(20 * SECOND) < 20 * SECOND);
+        assert_int_equal(pipes[0].events, TUSK__POLL_READ | TUSK__POLL_URGENT);
+        assert_int_equal(news_of(&pipes[0]), -1);
+        assert_int_equal(recv(pipes[0].ends[0], &byte, 1, MSG_OOB), 1);
+        found_nothing(&pipes[0], TUSK__POLL_URGENT);
+        assert_int_equal(news_of(&pipes[0]), -1);
+    }
+}
+
+static void test_edges_of_many(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PIPES; i++)
+        watch_edges(&pipes[i], AF_UNIX, TUSK__POLL_READ);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < PIPES; i += round)
+            fill(&pipes[i]);
+        look();
+        look();
+        for (int i = 0; i < PIPES; i++) {
+            assert_int_equal(pipes[i].calls, i % round == 0);
+            if (i % round == 0)
+                empty(&pipes[i]);
+            found_nothing(&pipes[i], TUSK__POLL_READ);
+            pipes[i].calls = 0;
+        }
+    }
+    for (int i = 0; i < PIPES; i += 2)
+        unwatch(&pipes[i]);
+    for (int i = 0; i < PIPES; i++)
+        fill(&pipes[i]);
+    look();
+    for (int i = 0; i < PIPES; i++)
+        assert_int_equal(pipes[i].calls, i % 2);
+}
+
+static void test_what_cannot_be_watched(void **state)
+{
+    char path[] = "/tmp/tusk-poll-XXXXXX";
+    int file = mkstemp(path);
+    int directory = open("/", O_RDONLY);
+
+    (void)state;
+    unlink(path);
+    for (int edge = 0; edge <= TUSK__POLL_EDGE; edge += TUSK__POLL_EDGE) {
+        struct tusk__watch none = {.fd = file, .events = TUSK__POLL_READ | edge, .ready = ready};
+
+        assert_int_equal(poller.backend->watch(&poller, &none), -EPERM);
+        none.fd = directory;
+        assert_int_equal(poller.backend->watch(&poller, &none), -EPERM);
+        none.fd = 250;
+        assert_int_equal(poller.backend->watch(&poller, &none), -EBADF);
+    }
+    assert_int_equal(poller.watched, 0);
+    close(file);
+    close(directory);
+}
+
+/* Others close what is watched. */
+static void test_one_that_was_closed_can_be_unwatched(void **state)
+{
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    close(pipes[0].ends[0]);
+    assert_true(again(&pipes[0], TUSK__POLL_READ) < 0);
+    unwatch(&pipes[0]);
+    pipes[0].ends[0] = 0;
+    assert_int_equal(poller.watched, 0);
+    look();
+    assert_int_equal(pipes[0].calls, 0);
+}
+
+/*
+ * The same, and a duplicate keeps the open file alive, of which the system goes on to tell. The
+ * number is another watch's meanwhile, and the old watch is gone.
+ */
+static void test_what_outlives_its_number_tells_nobody(void **state)
+{
+    int copy, number, peer;
+
+    (void)state;
+    watch_edges(&pipes[0], AF_UNIX, TUSK__POLL_READ);
+    number = pipes[0].ends[0];
+    peer = pipes[0].ends[1];
+    copy = fcntl(number, F_DUPFD, number + 10);
+    close(number);
+    unwatch(&pipes[0]);
+    memset(&pipes[0], 0, sizeof pipes[0]);
+    assert_int_equal(write(peer, "x", 1), 1);
+    look();
+    watch_edges(&pipes[1], AF_UNIX, TUSK__POLL_READ);
+    assert_int_equal(pipes[1].ends[0], number);
+    assert_int_equal(write(peer, "x", 1), 1);
+    assert_int_equal(news_of(&pipes[1]), -1);
+    fill(&pipes[1]);
+    assert_int_equal(news_of(&pipes[1]), TUSK__POLL_READ);
+    close(copy);
+    close(peer);
+}
+
 /* ---- waking ---- */
 
 static void test_a_wake_before_the_wait(void **state)
@@ -569,6 +892,19 @@ int main(void)
         test(test_a_watch_ends_itself),
         test(test_a_watch_begins_inside_of_ready),
         test(test_a_number_used_again_is_another_watch),
+        test(test_an_edge_for_what_is_ready_at_first),
+        test(test_an_edge_for_each_change),
+        test(test_an_edge_for_room),
+        test(test_edges_of_both_directions),
+        test(test_what_is_ready_can_be_told_again),
+        test(test_a_direction_that_comes_later),
+        test(test_the_end_is_told_to_both_directions),
+        test(test_half_an_end_is_something_to_read),
+        test(test_an_edge_for_urgent_data),
+        test(test_edges_of_many),
+        test(test_what_cannot_be_watched),
+        test(test_one_that_was_closed_can_be_unwatched),
+        test(test_what_outlives_its_number_tells_nobody),
         test(test_a_wake_before_the_wait),
         test(test_a_look_uses_a_wake_up),
         test(test_very_many_wakes),

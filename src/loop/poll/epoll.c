@@ -208,6 +208,11 @@ static uint32_t mask_of(const struct tusk__watch *watch)
 {
     uint32_t events = 0;
 
+#if defined(EPOLLEXCLUSIVE)
+    /* Together with others this is refused. */
+    if (watch->events & TUSK__POLL_EXCLUSIVE)
+        return EPOLLIN | EPOLLET | EPOLLEXCLUSIVE;
+#endif
     if (watch->events & TUSK__POLL_READ)
         events |= EPOLLIN | EPOLLRDHUP;
     if (watch->events & TUSK__POLL_WRITE)

@@ -93,6 +93,13 @@ static void poll_close(struct tusk__poller *poller)
     poller->state = NULL;
 }
 
+/* What TUSK__POLL_URGENT is here: also that the other side writes no more, for who waits for nothing else. */
+#if defined(POLLRDHUP)
+enum { RARE = POLLPRI | POLLRDHUP };
+#else
+enum { RARE = POLLPRI };
+#endif
+
 static nfds_t fill(struct state *state)
 {
     nfds_t count = 1;
@@ -106,7 +113,7 @@ static nfds_t fill(struct state *state)
         if (watch->expected & TUSK__POLL_WRITE)
             events = (short)(events | POLLOUT);
         if (watch->expected & TUSK__POLL_URGENT)
-            events = (short)(events | POLLPRI);
+            events = (short)(events | RARE);
         /* poll() ignores negative descriptors, and reports errors of all others unasked. */
         state->fds[count++] = (struct pollfd){.fd = events ? watch->fd : ~watch->fd, .events = events};
     }
@@ -125,13 +132,13 @@ static int events_of(short revents)
 {
     int result = 0;
 
-    if (revents & (POLLIN | POLLPRI | POLLHUP | POLLERR | POLLNVAL))
-        result |= TUSK__POLL_READ;
-    if (revents & (POLLOUT | POLLHUP | POLLERR | POLLNVAL))
-        result |= TUSK__POLL_WRITE;
     if (revents & (POLLHUP | POLLERR | POLLNVAL))
-        result |= TUSK__POLL_ENDED;
-    if (revents & POLLPRI)
+        return TUSK__POLL_READ | TUSK__POLL_WRITE | TUSK__POLL_ENDED;
+    if (revents & (POLLIN | RARE))
+        result |= TUSK__POLL_READ;
+    if (revents & POLLOUT)
+        result |= TUSK__POLL_WRITE;
+    if (revents & RARE)
         result |= TUSK__POLL_URGENT;
     return result;
 }
@@ -222,7 +229,7 @@ static void poll_expect(struct tusk__poller *poller, struct tusk__watch *watch, 
 static int poll_again(struct tusk__poller *poller, struct tusk__watch *watch, int events)
 {
     poll_expect(poller, watch, events);
-    return 0;
+    return fcntl(watch->fd, F_GETFD) < 0 ? -errno : 0;
 }
 
 static void poll_unwatch(struct tusk__poller *poller, struct tusk__watch *watch)

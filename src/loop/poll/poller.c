@@ -10,8 +10,10 @@
 static const struct tusk__poll_backend *const backends[] = {
 #if defined(__linux__)
     &tusk__poll_epoll,
+    &tusk__poll_io_uring,
 #endif
     &tusk__poll_poll,
+    &tusk__poll_simulated,
 };
 
 static const struct tusk__poll_backend *find(const char *name)
@@ -22,11 +24,31 @@ static const struct tusk__poll_backend *find(const char *name)
     return NULL;
 }
 
+/* Opens it, or what is there in its place. */
+static int open_backend(struct tusk__poller *poller, const struct tusk__poll_backend *backend)
+{
+    int rc;
+
+    *poller = (struct tusk__poller){.backend = backend};
+    if (!backend)
+        return -EINVAL;
+    rc = backend->open(poller);
+    if (rc == 0 || !backend->otherwise)
+        return rc;
+    poller->refused = backend;
+    poller->refused_code = rc;
+    poller->backend = backend->otherwise;
+    return poller->backend->open(poller);
+}
+
+int tusk__poller_open_best(struct tusk__poller *poller)
+{
+    return open_backend(poller, backends[0]);
+}
+
 int tusk__poller_open(struct tusk__poller *poller, const char *name)
 {
     if (!name || !*name)
         name = getenv("TUSK_POLLER");
-    poller->watched = 0;
-    poller->backend = name && *name ? find(name) : backends[0];
-    return poller->backend ? poller->backend->open(poller) : -EINVAL;
+    return open_backend(poller, name && *name ? find(name) : backends[0]);
 }
