@@ -47,17 +47,20 @@ static void wake_writer(struct tusk__io_waiter *ear, int rc)
     tusk__waiter_end(&container_of(ear, struct either, ears[TUSK__WRITE])->waiter, rc);
 }
 
-/* What the poller is to tell of, for these events of poll(2). POLLHUP and POLLERR come as both directions. */
+/*
+ * What the poller is to tell of, for these events of poll(2). POLLHUP and POLLERR come unasked, if it
+ * is to tell of anything: of urgent data, which is rare.
+ */
 static int directions_of(int events)
 {
-    static const int writable = POLLOUT | POLLWRNORM | POLLWRBAND;
-    int directions = events & writable ? TUSK__POLL_WRITE : 0;
+    static const int readable = POLLIN | POLLRDNORM | POLLRDBAND, writable = POLLOUT | POLLWRNORM | POLLWRBAND;
+    int directions = 0;
 
-    if (events & POLLPRI)
-        directions |= TUSK__POLL_URGENT;
-    if (events & ~(writable | POLLPRI) || directions == 0)
+    if (events & readable)
         directions |= TUSK__POLL_READ;
-    return directions;
+    if (events & writable)
+        directions |= TUSK__POLL_WRITE;
+    return directions == 0 || events & ~(readable | writable) ? directions | TUSK__POLL_URGENT : directions;
 }
 
 static int listen_for(struct either *either, int directions)
@@ -121,6 +124,7 @@ int tusk_poll_fd(int fd, int events)
     tusk_try(tusk__call_begin_with(&call, fd, tusk__descriptor_look));
     tusk__descriptor_retain(call.descriptor);
     rc = wait_for_events(&call, events);
+    tusk__descriptor_let_go(call.descriptor);
     tusk__descriptor_release(call.descriptor);
     return rc;
 }
@@ -151,5 +155,7 @@ int tusk_close(int fd)
 
     if (descriptor)
         return descriptor->standing == TUSK__CLOSING ? -EBADF : tusk__descriptor_close(descriptor);
-    return tusk__running_loop ? tusk__system_of(tusk__running_loop)->close(fd) : tusk__system_real.close(fd);
+    /* A loop without I/O has made none of those that its poller may have. */
+    return tusk__running_loop && tusk__running_loop->io ? tusk__system_of(tusk__running_loop)->close(fd)
+                                                        : tusk__system_real.close(fd);
 }

@@ -13,7 +13,7 @@ static void append(struct tusk__descriptor *descriptor, struct tusk__readiness *
                    struct tusk__io_waiter *waiter)
 {
     /* As long as anybody waits, something may come from outside. */
-    descriptor->io->loop->listeners++;
+    descriptor->io->loop->listeners += !descriptor->inside;
     waiter->next = NULL;
     waiter->from = readiness->end;
     *readiness->end = waiter;
@@ -22,7 +22,7 @@ static void append(struct tusk__descriptor *descriptor, struct tusk__readiness *
 
 static void take_out(struct tusk__descriptor *descriptor, struct tusk__io_waiter *waiter)
 {
-    descriptor->io->loop->listeners--;
+    descriptor->io->loop->listeners -= !descriptor->inside;
     *waiter->from = waiter->next;
     if (waiter->next)
         waiter->next->from = waiter->from;
@@ -48,11 +48,20 @@ static void wake_all(struct tusk__descriptor *descriptor, enum tusk__direction d
     }
 }
 
+/* It is really there: what a watcher calls need not try first. */
+static bool is_there(const struct tusk__descriptor *descriptor, enum tusk__direction direction)
+{
+    struct tusk_loop *loop = descriptor->io->loop;
+    int events = direction == TUSK__READ ? POLLIN | POLLPRI : POLLOUT;
+
+    return !loop->poller.backend->vague || tusk__system_of(loop)->poll(descriptor->watch.fd, events) != 0;
+}
+
 static void change(struct tusk__descriptor *descriptor, enum tusk__direction direction)
 {
     descriptor->directions[direction].ready = true;
     wake_all(descriptor, direction, 0);
-    if (unlikely(descriptor->watchers[direction] != NULL))
+    if (unlikely(descriptor->watchers[direction] != NULL) && is_there(descriptor, direction))
         tusk__watcher_ready(descriptor->watchers[direction]);
 }
 
@@ -113,6 +122,15 @@ int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, 
     /* It was closed behind our back: what has the number now is registered in its place. */
     unwatch(descriptor);
     return watch_first(descriptor, events);
+}
+
+void tusk__descriptor_let_go(struct tusk__descriptor *descriptor)
+{
+    bool is_used = descriptor->watchers[TUSK__READ] || descriptor->watchers[TUSK__WRITE] ||
+                   descriptor->directions[TUSK__READ].first || descriptor->directions[TUSK__WRITE].first;
+
+    if (descriptor->io->loop->poller.backend->vague && descriptor->standing == TUSK__GUEST && !is_used)
+        unwatch(descriptor);
 }
 
 int tusk__descriptor_listen(struct tusk__descriptor *descriptor, enum tusk__direction direction,
@@ -182,11 +200,14 @@ static void set_kind(struct tusk__descriptor *descriptor, enum tusk__fd_kind kin
 
 static void init(struct tusk__descriptor *descriptor, struct tusk__io *io, int fd)
 {
+    const struct tusk__poller *poller = &io->loop->poller;
+
     memset(descriptor, 0, sizeof *descriptor);
     descriptor->watch.fd = fd;
     descriptor->io = io;
     descriptor->fd = fd;
     descriptor->references = 1;
+    descriptor->inside = poller->backend->owns && poller->backend->owns(poller, fd);
     for (int i = 0; i < 2; i++)
         descriptor->directions[i].end = &descriptor->directions[i].first;
 }

@@ -93,6 +93,8 @@ struct tusk__descriptor {
     bool ended;
     /* A socket of bytes in which descriptors and credentials may come along. */
     bool parcels;
+    /* Only this process can make it ready: who waits for it does not wait for anything outside. */
+    bool inside;
     /* The same for threads. */
     atomic_bool closed_for_threads;
     /* Debug mode: which open file the number was. */
@@ -146,7 +148,7 @@ void tusk__descriptor_release(struct tusk__descriptor *descriptor);
 /* Nothing is known of it any more but that a call is worth trying: it was connected, say. */
 void tusk__descriptor_refresh(struct tusk__descriptor *descriptor);
 
-/* Somebody waits for the next of these: TUSK__POLL_READ, _WRITE, _URGENT. */
+/* Somebody waits for the next of these: TUSK__POLL_READ, _WRITE, _URGENT; and _VAIN. */
 static inline void tusk__descriptor_expect(struct tusk__descriptor *descriptor, int events)
 {
     struct tusk__poller *poller = &descriptor->io->loop->poller;
@@ -163,6 +165,13 @@ static inline void tusk__descriptor_exhausted(struct tusk__descriptor *descripto
     tusk__descriptor_expect(descriptor, 1 << direction);
 }
 
+/* The same when a call found nothing at all. */
+static inline void tusk__descriptor_empty(struct tusk__descriptor *descriptor, enum tusk__direction direction)
+{
+    descriptor->directions[direction].ready = false;
+    tusk__descriptor_expect(descriptor, 1 << direction | TUSK__POLL_VAIN);
+}
+
 /*
  * What a call said that asked for so many bytes: remembers what follows from it. asked 0: a short
  * result means nothing (messages, flags).
@@ -170,8 +179,9 @@ static inline void tusk__descriptor_exhausted(struct tusk__descriptor *descripto
 static inline void tusk__descriptor_account(struct tusk__descriptor *descriptor,
                                             enum tusk__direction direction, ssize_t rc, size_t asked)
 {
-    if (rc == -EAGAIN ||
-        (rc > 0 && (size_t)rc < asked && descriptor->directions[direction].short_tells))
+    if (rc == -EAGAIN)
+        tusk__descriptor_empty(descriptor, direction);
+    else if (rc > 0 && (size_t)rc < asked && descriptor->directions[direction].short_tells)
         tusk__descriptor_exhausted(descriptor, direction);
 }
 
@@ -181,6 +191,12 @@ static inline void tusk__descriptor_account(struct tusk__descriptor *descriptor,
  * the descriptor (-EPERM, -ENOSPC, -ENOMEM, -EBADF).
  */
 int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, bool anew);
+
+/*
+ * Somebody has stopped to wait for a guest's descriptor, or to watch it. If he was the last, and the poller would
+ * keep the open file alive, it does not watch any more: its owner may close it without a word.
+ */
+void tusk__descriptor_let_go(struct tusk__descriptor *descriptor);
 
 /*
  * Lets the waiter hear of the next change. 0, or as tusk__descriptor_watch. Call it only if `ready` is

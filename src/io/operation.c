@@ -56,7 +56,7 @@ static void account_nothing(struct tusk__descriptor *descriptor, const struct tu
     if (is_aside(operation))
         tusk__descriptor_expect(descriptor, TUSK__POLL_URGENT);
     else if (!goes_to_unix(operation) || !(look(descriptor, POLLOUT) & POLLOUT))
-        tusk__descriptor_exhausted(descriptor, operation->direction);
+        tusk__descriptor_empty(descriptor, operation->direction);
 }
 
 /* A pipe with a name ends only when its last writer goes. Before the first one comes, it has not begun. */

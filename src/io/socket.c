@@ -150,20 +150,12 @@ int tusk_connect(int fd, const struct sockaddr *address, socklen_t size)
 
 /* ---- making ---- */
 
-static int running_io(struct tusk__io **ret_io)
-{
-    if (!tusk__running_loop)
-        return TUSK_NO_RUNNING_LOOP;
-    *ret_io = tusk__io_get(tusk__running_loop);
-    return *ret_io ? 0 : tusk_last_error();
-}
-
 int tusk_socket(int domain, int type, int protocol)
 {
     struct tusk__io *io;
     int fd;
 
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     fd = tusk__system_of(io->loop)->socket(domain, type, protocol);
     return fd < 0 ? fd : tusk__descriptor_keep(io, fd, tusk__system_kind_of_socket(domain, type, protocol));
 }
@@ -188,7 +180,7 @@ int tusk_socketpair(int domain, int type, int protocol, int ret_fds[2])
     struct tusk__io *io;
     int fds[2];
 
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     tusk_try(tusk__system_of(io->loop)->socketpair(domain, type, protocol, fds));
     tusk_try(keep_both(io, tusk__system_kind_of_socket(domain, type, protocol), fds));
     ret_fds[0] = fds[0];
@@ -201,7 +193,7 @@ int tusk_pipe(int ret_ends[2])
     struct tusk__io *io;
     int ends[2];
 
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     tusk_try(tusk__system_pipe(ends));
     tusk__system_ignore_sigpipe();
     tusk_try(keep_both(io, TUSK__FD_PIPE, ends));
@@ -214,7 +206,7 @@ int tusk_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct tusk__io *io;
 
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     return address ? tusk__system_of(io->loop)->bind(fd, address, size) : -EINVAL;
 }
 
@@ -222,6 +214,6 @@ int tusk_listen(int fd, int backlog)
 {
     struct tusk__io *io;
 
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     return tusk__system_of(io->loop)->listen(fd, backlog > 0 ? backlog : 128);
 }

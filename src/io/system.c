@@ -444,18 +444,9 @@ void tusk__system_close_from(int first)
 
 extern char **environ;
 
-void tusk__system_exec(const char *const argv[], const char *const env[])
+void tusk__system_exec(const char *path, const char *const argv[], const char *const env[])
 {
-    char *const *arguments = (char *const *)argv;
-
-#if defined(__linux__)
-    execvpe(argv[0], arguments, env ? (char *const *)env : environ);
-#else
-    /* The child has memory of its own here. */
-    if (env)
-        environ = (char **)env;
-    execvp(argv[0], arguments);
-#endif
+    execve(path, (char *const *)argv, env ? (char *const *)env : environ);
 }
 
 const struct tusk__system tusk__system_real = {

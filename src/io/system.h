@@ -70,6 +70,6 @@ int tusk__system_pidfd_send_signal(int pidfd, int signum);
 
 /* For a new child: closes all descriptors from this one on; begins a program (returns only if that fails). */
 void tusk__system_close_from(int first);
-void tusk__system_exec(const char *const argv[], const char *const env[]);
+void tusk__system_exec(const char *path, const char *const argv[], const char *const env[]);
 
 #endif

@@ -61,7 +61,7 @@ bool tusk__watcher_remove(struct tusk__descriptor *descriptor, enum tusk__direct
     if (!watcher)
         return false;
     descriptor->watchers[direction] = NULL;
-    descriptor->io->loop->listeners--;
+    descriptor->io->loop->listeners -= !descriptor->inside;
     watcher->descriptor = NULL;
     /* One that is queued or running goes afterwards. */
     if (!watcher->queued && !watcher->running)
@@ -93,7 +93,7 @@ static int add(struct tusk__descriptor *descriptor, enum tusk__direction directi
     }
     tusk__watcher_remove(descriptor, direction);
     descriptor->watchers[direction] = watcher;
-    descriptor->io->loop->listeners++;
+    descriptor->io->loop->listeners += !descriptor->inside;
     return 0;
 }
 
@@ -119,9 +119,11 @@ static bool remove_from(tusk_loop *loop, int fd, enum tusk__direction direction)
     struct tusk__io *io = loop ? loop->io : NULL;
     struct tusk__descriptor *descriptor = io ? tusk__descriptor_find(io, fd) : NULL;
 
-    if (!descriptor || (loop->debug && tusk__loop_check_thread(loop) < 0))
+    if (!descriptor || (loop->debug && tusk__loop_check_thread(loop) < 0) ||
+        !tusk__watcher_remove(descriptor, direction))
         return false;
-    return tusk__watcher_remove(descriptor, direction);
+    tusk__descriptor_let_go(descriptor);
+    return true;
 }
 
 int tusk_loop_add_reader(tusk_loop *loop, int fd, tusk_callback *callback, void *arg)
