@@ -139,7 +139,7 @@ struct tusk_start_tls_options {
     const char *server_hostname;
     /* Seconds after which a handshake that is not done fails with -ETIMEDOUT. 0: 60. */
     double handshake_timeout;
-    /* Seconds that a closing stream waits for the peer's goodbye. 0: 30. */
+    /* Seconds in which the peer of a closing stream must take the last of it, and say goodbye. 0: 30. */
     double shutdown_timeout;
     int tusk__end;
 };

@@ -20,7 +20,7 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-static CERTIFICATES_UNUSED char certificates_folder[64];
+static CERTIFICATES_UNUSED char certificates_folder[256];
 
 struct identity {
     X509 *certificate;
@@ -39,7 +39,7 @@ static void certificates_need(int condition, const char *what)
 /* The path of a file in the folder; valid until the eighth call after this one. */
 static CERTIFICATES_UNUSED const char *pem(const char *name)
 {
-    static char paths[8][160];
+    static char paths[8][520];
     static int next;
     char *path = paths[next++ % 8];
 
@@ -126,7 +126,6 @@ static CERTIFICATES_UNUSED void write_text(const char *file, const char *text)
     fclose(out);
 }
 
-/* To be called once; the folder goes when the program ends. */
 static CERTIFICATES_UNUSED void remove_certificates(void)
 {
     DIR *folder = opendir(certificates_folder);
@@ -140,15 +139,14 @@ static CERTIFICATES_UNUSED void remove_certificates(void)
     rmdir(certificates_folder);
 }
 
-static CERTIFICATES_UNUSED void make_certificates(void)
+/* All files, in a folder that is there. */
+static CERTIFICATES_UNUSED void write_certificates(const char *folder)
 {
     struct identity ca;
     struct identity other;
     struct identity locked;
 
-    strcpy(certificates_folder, "/tmp/tusk-tls-XXXXXX");
-    certificates_need(mkdtemp(certificates_folder) != NULL, "no folder in /tmp");
-    atexit(remove_certificates);
+    snprintf(certificates_folder, sizeof certificates_folder, "%s", folder);
     ca = make_identity("Test Authority", NULL, NULL, -1, 30);
     other = make_identity("Another Authority", NULL, NULL, -1, 30);
     locked = make_identity("locked", "DNS:localhost", &ca, -1, 30);
@@ -168,6 +166,16 @@ static CERTIFICATES_UNUSED void make_certificates(void)
     free_identity(&ca);
     free_identity(&other);
     free_identity(&locked);
+}
+
+/* The same in a new folder, which goes when the program ends. */
+static CERTIFICATES_UNUSED void make_certificates(void)
+{
+    char folder[] = "/tmp/tusk-tls-XXXXXX";
+
+    certificates_need(mkdtemp(folder) != NULL, "no folder in /tmp");
+    write_certificates(folder);
+    atexit(remove_certificates);
 }
 
 #endif

@@ -77,93 +77,13 @@ static void test_bytes(void **state)
 
 /* ---- much data, both ways at once ---- */
 
-struct bulk {
-    tusk_stream *stream;
-    size_t total;
-    unsigned seed;
-};
-
-static unsigned next_random(unsigned *seed)
-{
-    *seed = *seed * 1664525U + 1013904223U;
-    return *seed >> 8;
-}
-
-/* Bytes that both sides know, by their place. */
-static char byte_at(size_t place)
-{
-    return (char)((place * 2654435761U) >> 13);
-}
-
-static int send_bulk(void *arg)
-{
-    struct bulk *bulk = arg;
-    static char data[2][300000];
-    char *mine = data[bulk->seed & 1];
-    unsigned seed = bulk->seed;
-    size_t done = 0;
-
-    while (done < bulk->total) {
-        size_t size = 1 + next_random(&seed) % (next_random(&seed) % 4 == 0 ? sizeof data[0] : 2000);
-
-        size = size < bulk->total - done ? size : bulk->total - done;
-        for (size_t i = 0; i < size; i++)
-            mine[i] = byte_at(done + i);
-        tusk_try(tusk_stream_write(bulk->stream, mine, size));
-        done += size;
-    }
-    return 0;
-}
-
-static int receive_bulk(void *arg)
-{
-    struct bulk *bulk = arg;
-    char buffer[40000];
-    unsigned seed = bulk->seed + 77;
-    size_t done = 0;
-
-    while (done < bulk->total) {
-        ssize_t count = tusk_stream_read(bulk->stream, buffer, 1 + next_random(&seed) % sizeof buffer);
-
-        if (count <= 0)
-            return tusk_raise(-EIO, "read returned %zd after %zu bytes", count, done);
-        for (ssize_t i = 0; i < count; i++)
-            if (buffer[i] != byte_at(done + (size_t)i))
-                return tusk_raise(-EIO, "a wrong byte at %zu", done + (size_t)i);
-        done += (size_t)count;
-    }
-    return 0;
-}
-
-static int bulk_both_ways(struct pair *pair, size_t total, unsigned seed)
-{
-    struct bulk jobs[4] = {{pair->left, total, seed & ~1U},
-                           {pair->left, total, seed},
-                           {pair->right, total, seed | 1},
-                           {pair->right, total, seed}};
-    tusk_task *tasks[4];
-
-    for (int i = 0; i < 4; i++)
-        tasks[i] = tusk_create_task(i % 2 ? receive_bulk : send_bulk, &jobs[i]);
-    return tusk_await(tusk_gather(tasks, 4));
-}
-
-static unsigned seed_of_this_run(void)
-{
-    const char *text = getenv("TUSK_SEED");
-    unsigned seed = text ? (unsigned)strtoul(text, NULL, 0) : (unsigned)getpid() * 2654435761U;
-
-    print_message("seed %u\n", seed);
-    return seed;
-}
-
 static int bulk(void *arg)
 {
     struct pair pair;
 
     (void)arg;
     tusk_try(pair_open_tls(&pair));
-    tusk_try(bulk_both_ways(&pair, many(10000000, 1000000), seed_of_this_run()));
+    tusk_try(bulk_both_ways(&pair, many(10000000, 1000000), live_seed()));
     return pair_say_goodbye(&pair);
 }
 
@@ -179,27 +99,16 @@ static int bulk_by_kernel(void *arg)
     tusk_tls_context *client = tusk_tls_context_create(.ca_file = pem("ca.pem"), .ktls = true);
     tusk_tls_context *server =
         tusk_tls_context_create(.server_side = true, .certificate_file = pem("server.pem"), .ktls = true);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr *generic = (struct sockaddr *)&address;
-    socklen_t size = sizeof address;
-    int listener = tusk_socket(AF_INET, SOCK_STREAM, 0);
-    struct pair pair = {.fds = {tusk_socket(AF_INET, SOCK_STREAM, 0)}};
+    struct pair pair;
 
     (void)arg;
-    tusk_try(tusk_bind(listener, generic, size));
-    tusk_try(tusk_listen(listener, 0));
-    getsockname(listener, generic, &size);
-    tusk_try(tusk_connect(pair.fds[0], generic, size));
-    pair.fds[1] = tusk_accept(listener, NULL, NULL);
-    tusk_close(listener);
-    tusk_try(tusk_open_stream(pair.fds[0], &pair.left));
-    tusk_try(tusk_open_stream(pair.fds[1], &pair.right));
+    tusk_try(pair_open_tcp(&pair));
     tusk_try(pair_start_tls(&pair, client, server, "localhost"));
     print_message("ktls: client %d, server %d\n", fact_int(pair.left, "ktls"), fact_int(pair.right, "ktls"));
     tusk_tls_context_release(client);
     tusk_tls_context_release(server);
     tusk_try(pass_both_ways(&pair));
-    tusk_try(bulk_both_ways(&pair, many(3000000, 500000), seed_of_this_run()));
+    tusk_try(bulk_both_ways(&pair, many(3000000, 500000), live_seed()));
     return pair_say_goodbye(&pair);
 }
 
@@ -270,11 +179,8 @@ static int try_server(size_t i)
         return pair_say_goodbye(&pair);
     expect_int(tusk_stream_read(pair.left, &byte, 1), left.rc);
     expect_int(tusk_stream_write(pair.left, "x", 1), left.rc);
-    /* In TLS 1.3 the server has finished, and hears of it when it reads. */
-    if (right.rc == 0)
-        right.rc = (int)tusk_stream_read(pair.right, &byte, 1);
     expect_int(right.rc, TUSK_TLS_FAILED);
-    expect_words(tusk_message() ? tusk_message() : right.message, "alert");
+    expect_words(right.message, "alert");
     pair_close(&pair);
     return 0;
 }
@@ -470,8 +376,10 @@ static const struct {
     /* NULL: they have nothing in common. */
     const char *chosen;
 } protocols[] = {
-    {"h2,http/1.1", "http/1.1", "http/1.1"}, {"http/1.1,h2", "h2,http/1.1", "h2"},
-    {"h2", NULL, "-"},                       {NULL, "h2", "-"},
+    {"h2,http/1.1", "http/1.1", "http/1.1"},
+    {"http/1.1,h2", "h2,http/1.1", "h2"},
+    {"h2", NULL, "-"},
+    {NULL, "h2", "-"},
     {"h2", "http/1.1", NULL},
 };
 
@@ -479,8 +387,9 @@ static int try_protocol(size_t i)
 {
     struct pair pair;
     tusk_tls_context *client = tusk_tls_context_create(.ca_file = pem("ca.pem"), .alpn = protocols[i].client);
-    tusk_tls_context *server = tusk_tls_context_create(
-        .server_side = true, .certificate_file = pem("server.pem"), .alpn = protocols[i].server);
+    tusk_tls_context *server =
+        tusk_tls_context_create(.server_side = true, .certificate_file = pem("server.pem"),
+                                .alpn = protocols[i].server);
 
     tusk_try(pair_open(&pair));
     expect_int(pair_start_tls(&pair, client, server, "localhost"), protocols[i].chosen ? 0 : TUSK_TLS_FAILED);
@@ -528,7 +437,8 @@ static int try_contexts(void *arg)
     expect_no_context(-ENOENT, "nowhere.pem", .certificate_file = server, .key_file = "/nowhere.pem");
     expect_no_context(TUSK_TLS_FILE, "garbage.pem", .certificate_file = pem("garbage.pem"));
     expect_no_context(TUSK_TLS_FILE, "garbage.pem", .ca_file = pem("garbage.pem"));
-    expect_no_context(TUSK_TLS_FILE, "garbage.pem", .certificate_file = server, .key_file = pem("garbage.pem"));
+    expect_no_context(TUSK_TLS_FILE, "garbage.pem", .certificate_file = server,
+                      .key_file = pem("garbage.pem"));
     expect_no_context(TUSK_TLS_FILE, "mismatch", .certificate_file = server, .key_file = pem("client.pem"));
     expect_no_context(TUSK_TLS_FILE, "locked.pem", .certificate_file = pem("locked.pem"));
     expect_no_context(TUSK_TLS_FILE, "locked.pem", .certificate_file = pem("locked.pem"),
@@ -575,18 +485,12 @@ static void test_context_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_bulk),
-        cmocka_unit_test(test_kernel),
-        cmocka_unit_test(test_servers),
-        cmocka_unit_test(test_verify_nothing),
-        cmocka_unit_test(test_clients),
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_contexts),
-        cmocka_unit_test(test_context_life),
+        cmocka_unit_test(test_talk),           cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_bulk),
+        cmocka_unit_test(test_kernel),         cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_verify_nothing), cmocka_unit_test(test_clients),
+        cmocka_unit_test(test_versions),       cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_contexts),       cmocka_unit_test(test_context_life),
     };
 
     make_certificates();

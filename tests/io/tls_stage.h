@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 
 #include "io/certificates.h"
+#include "io/system.h"
+#include "support/live.h"
 
 /* One side's part of a handshake. */
 struct side {
@@ -31,14 +33,15 @@ static STAGE_UNUSED int side_start(void *arg)
     return 0;
 }
 
-/* Both sides shake hands at the same time; what came of it stands in them. */
+/* Both sides shake hands at the same time; what came of it stands in them. Both have ended when it returns. */
 static STAGE_UNUSED int shake_hands(struct side *client, struct side *server)
 {
-    tusk_task *tasks[2];
+    tusk_task *task = tusk_create_task(side_start, server, .name = "server");
+    int rc;
 
-    tasks[0] = tusk_create_task(side_start, client, .name = "client");
-    tasks[1] = tusk_create_task(side_start, server, .name = "server");
-    return tusk_await(tusk_gather(tasks, 2));
+    side_start(client);
+    rc = tusk_await(task);
+    return rc;
 }
 
 /* Handshakes of a pair with these contexts, for this host. 0, or the first error of both. */
@@ -63,18 +66,42 @@ static STAGE_UNUSED tusk_tls_context *new_server(void)
     return tusk_tls_context_create(.server_side = true, .certificate_file = pem("server.pem"));
 }
 
+/* A pair whose ends are connected by TCP. */
+static STAGE_UNUSED int pair_open_tcp(struct pair *pair)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr *generic = (struct sockaddr *)&address;
+    socklen_t size = sizeof address;
+    int listener = tusk_socket(AF_INET, SOCK_STREAM, 0);
+
+    tusk_try(tusk_bind(listener, generic, size));
+    tusk_try(tusk_listen(listener, 0));
+    tusk_try(tusk__system_of(tusk_get_running_loop())->getsockname(listener, generic, &size));
+    pair->fds[0] = tusk_socket(AF_INET, SOCK_STREAM, 0);
+    tusk_try(tusk_connect(pair->fds[0], generic, size));
+    pair->fds[1] = tusk_accept(listener, NULL, NULL);
+    tusk_close(listener);
+    tusk_try(tusk_open_stream(pair->fds[0], &pair->left));
+    return tusk_open_stream(pair->fds[1], &pair->right);
+}
+
 /* A pair inside of TLS, with contexts of its own that are released already. */
-static STAGE_UNUSED int pair_open_tls(struct pair *pair)
+static STAGE_UNUSED int pair_open_tls_on(struct pair *pair, int (*open)(struct pair *pair))
 {
     tusk_tls_context *client = new_client();
     tusk_tls_context *server = new_server();
-    int rc = pair_open(pair);
+    int rc = open(pair);
 
     if (rc == 0)
         rc = pair_start_tls(pair, client, server, "localhost");
     tusk_tls_context_release(client);
     tusk_tls_context_release(server);
     return rc;
+}
+
+static STAGE_UNUSED int pair_open_tls(struct pair *pair)
+{
+    return pair_open_tls_on(pair, pair_open);
 }
 
 /* Both sides close, and wait until it is done: the first error of both. */
@@ -126,6 +153,73 @@ static STAGE_UNUSED int pass_both_ways(struct pair *pair)
 {
     tusk_try(pass_text(pair->left, pair->right, "from the client"));
     return pass_text(pair->right, pair->left, "from the server");
+}
+
+/* Much data both ways at once, in pieces of random sizes. */
+struct bulk {
+    tusk_stream *stream;
+    size_t total;
+    uint64_t seed;
+};
+
+/* Bytes that both sides know, by their place. */
+static STAGE_UNUSED char byte_at(size_t place)
+{
+    return (char)((place * 2654435761U) >> 13);
+}
+
+static STAGE_UNUSED int send_bulk(void *arg)
+{
+    struct bulk *bulk = arg;
+    static char data[2][300000];
+    char *mine = data[bulk->seed & 1];
+    uint64_t seed = bulk->seed;
+    size_t done = 0;
+
+    while (done < bulk->total) {
+        size_t most = live_random(&seed) % 4 == 0 ? sizeof data[0] : 2000;
+        size_t size = 1 + live_random(&seed) % most;
+
+        size = size < bulk->total - done ? size : bulk->total - done;
+        for (size_t i = 0; i < size; i++)
+            mine[i] = byte_at(done + i);
+        tusk_try(tusk_stream_write(bulk->stream, mine, size));
+        done += size;
+    }
+    return 0;
+}
+
+static STAGE_UNUSED int receive_bulk(void *arg)
+{
+    struct bulk *bulk = arg;
+    char buffer[40000];
+    uint64_t seed = bulk->seed + 77;
+    size_t done = 0;
+
+    while (done < bulk->total) {
+        ssize_t count = tusk_stream_read(bulk->stream, buffer, 1 + live_random(&seed) % sizeof buffer);
+
+        if (count <= 0)
+            return tusk_raise(-EIO, "read returned %zd after %zu bytes", count, done);
+        for (ssize_t i = 0; i < count; i++)
+            if (buffer[i] != byte_at(done + (size_t)i))
+                return tusk_raise(-EIO, "a wrong byte at %zu", done + (size_t)i);
+        done += (size_t)count;
+    }
+    return 0;
+}
+
+static STAGE_UNUSED int bulk_both_ways(struct pair *pair, size_t total, uint64_t seed)
+{
+    struct bulk jobs[4] = {{pair->left, total, seed & ~(uint64_t)1},
+                           {pair->left, total, seed},
+                           {pair->right, total, seed | 1},
+                           {pair->right, total, seed}};
+    tusk_task *tasks[4];
+
+    for (int i = 0; i < 4; i++)
+        tasks[i] = tusk_create_task(i % 2 ? receive_bulk : send_bulk, &jobs[i]);
+    return tusk_await(tusk_gather(tasks, 4));
 }
 
 /* The message has these words in it. */

@@ -19,7 +19,8 @@ enum { TOLERANCE = 1 << 20 };
 /* Without the kernel's TLS the BIO knows. */
 static bool cannot_read(const struct tusk__tls *tls)
 {
-    return tls->direct && !tls->channel->descriptor->directions[TUSK__READ].ready && !SSL_has_pending(tls->ssl);
+    return tls->direct && !tls->channel->descriptor->directions[TUSK__READ].ready &&
+           !SSL_has_pending(tls->ssl);
 }
 
 /* Reads records until the buffer is full or nothing is there: how many bytes, 0 at the end, -EAGAIN or an error. */
@@ -66,7 +67,8 @@ static ssize_t tls_read(struct tusk__channel *channel, void *buffer, size_t size
 /* Lets `ear` hear when what is pending may go. */
 static int listen_for_pending(struct tusk__tls *tls)
 {
-    int rc = tls->ear.from ? 0 : tusk__descriptor_listen(tls->channel->descriptor, tls->pending_wants, &tls->ear);
+    int rc =
+        tls->ear.from ? 0 : tusk__descriptor_listen(tls->channel->descriptor, tls->pending_wants, &tls->ear);
 
     if (rc < 0)
         tls->error = rc;
@@ -82,7 +84,8 @@ static int send_pending(struct tusk__tls *tls)
         return 0;
     while (tusk__bytes_size(&tls->pending) > 0) {
         tusk__tls_begin(tls);
-        if (SSL_write_ex(tls->ssl, tusk__bytes_first(&tls->pending), tusk__bytes_size(&tls->pending), &sent) != 1) {
+        if (SSL_write_ex(tls->ssl, tusk__bytes_first(&tls->pending), tusk__bytes_size(&tls->pending),
+                         &sent) != 1) {
             int rc = tusk__tls_result(tls, 0, &tls->pending_wants);
 
             return rc == -EAGAIN ? listen_for_pending(tls) : rc;

@@ -29,13 +29,11 @@ static int bad_file(const char *what, const char *path)
 static int give_password(char *buffer, int size, int writing, void *arg)
 {
     const char *password = arg;
-    size_t length = password ? strlen(password) : 0;
 
     (void)writing;
-    if (!password || length > (size_t)size)
+    if (!password || strlen(password) >= (size_t)size)
         return -1;
-    memcpy(buffer, password, length);
-    return (int)length;
+    return snprintf(buffer, (size_t)size, "%s", password);
 }
 
 static int load_own(SSL_CTX *ssl, const struct tusk_tls_context_options *options)
@@ -45,7 +43,8 @@ static int load_own(SSL_CTX *ssl, const struct tusk_tls_context_options *options
 
     if (!options->certificate_file) {
         if (options->server_side || options->key_file)
-            return tusk_raise(-EINVAL, "a TLS context for servers, or with a key_file, needs a certificate_file");
+            return tusk_raise(-EINVAL,
+                              "a TLS context for servers, or with a key_file, needs a certificate_file");
         return 0;
     }
     if (SSL_CTX_use_certificate_chain_file(ssl, options->certificate_file) != 1)
@@ -126,7 +125,8 @@ static int set_versions(SSL_CTX *ssl, const struct tusk_tls_context_options *opt
 
     if (!is_version(options->min_version) || !is_version(options->max_version) ||
         (options->max_version && options->max_version < min))
-        return tusk_raise(-EINVAL, "no version of TLS from %#x to %#x", (unsigned)min, (unsigned)options->max_version);
+        return tusk_raise(-EINVAL, "no version of TLS from %#x to %#x", (unsigned)min,
+                          (unsigned)options->max_version);
     if (SSL_CTX_set_min_proto_version(ssl, (int)min) != 1 ||
         SSL_CTX_set_max_proto_version(ssl, (int)options->max_version) != 1)
         return tusk__tls_raise(-EINVAL, "the versions of TLS");
@@ -230,7 +230,8 @@ static void set_ways(SSL_CTX *ssl, const struct tusk_tls_context_options *option
 {
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(ssl,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     if (options->ktls)
         SSL_CTX_set_options(ssl, SSL_OP_ENABLE_KTLS);
     else

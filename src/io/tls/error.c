@@ -47,13 +47,17 @@ int tusk__tls_error_again(const struct tusk__tls *tls)
     return tls->reason[0] ? tusk_raise(tls->error, "%s", tls->reason) : tls->error;
 }
 
-/* why may be NULL, and what as well. */
+/* why may be NULL. */
 static int keep(struct tusk__tls *tls, int code, const char *what, const char *why)
 {
     tls->error = code;
-    if (what)
-        snprintf(tls->reason, sizeof tls->reason, "%s%s%s", what, why ? ": " : "", why ? why : "");
+    snprintf(tls->reason, sizeof tls->reason, "%s%s%s", what, why ? ": " : "", why ? why : "");
     return code;
+}
+
+static const char *phase(const struct tusk__tls *tls)
+{
+    return tls->established ? "TLS" : "TLS handshake";
 }
 
 /* What OpenSSL's queue says of a connection that has failed. */
@@ -61,29 +65,29 @@ static int keep_failure(struct tusk__tls *tls)
 {
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
-    const char *doing = tls->established ? "TLS" : "TLS handshake";
     char text[100];
 
+    /* The callback that refused has raised its message itself. */
     if (tls->refusal < 0)
-        return keep(tls, tls->refusal, NULL, NULL);
+        return tls->error = tls->refusal;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return keep(tls, TUSK_TLS_CERTIFICATE, "the peer's certificate was not accepted",
                     X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl)));
     if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
         return keep(tls, TUSK_TLS_CERTIFICATE, "the peer has no certificate", NULL);
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        return keep(tls, TUSK_TLS_EOF, doing, "the peer cut the connection off");
+        return keep(tls, TUSK_TLS_EOF, phase(tls), "the peer cut the connection off");
     if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
-        return keep(tls, -ENOMEM, NULL, NULL);
-    return keep(tls, TUSK_TLS_FAILED, doing, tusk__tls_reason(text, sizeof text));
+        return keep(tls, -ENOMEM, phase(tls), tusk_strerror(-ENOMEM));
+    return keep(tls, TUSK_TLS_FAILED, phase(tls), tusk__tls_reason(text, sizeof text));
 }
 
 /* The system failed, or ended where OpenSSL would have read on. */
 static int keep_system_error(struct tusk__tls *tls, int code)
 {
     if (code < 0)
-        return keep(tls, code, NULL, NULL);
-    return keep(tls, TUSK_TLS_EOF, tls->established ? "TLS" : "TLS handshake", "the peer cut the connection off");
+        return keep(tls, code, phase(tls), tusk_strerror(code));
+    return keep(tls, TUSK_TLS_EOF, phase(tls), "the peer cut the connection off");
 }
 
 /* OpenSSL found the socket not ready: what our own BIO would have remembered. */

@@ -44,8 +44,9 @@ int tusk__tls_check_hostname(const char *hostname)
         return tusk_raise(-EINVAL, "the server_hostname \"%.300s\" is no name of a host", hostname);
     for (size_t i = 0; i < length; i++)
         if (hostname[i] <= ' ' || hostname[i] > '~')
-            return tusk_raise(-EINVAL, "the server_hostname \"%.300s\" has bytes that no name has; "
-                                       "an international one begins with xn--",
+            return tusk_raise(-EINVAL,
+                              "the server_hostname \"%.300s\" has bytes that no name has; "
+                              "an international one begins with xn--",
                               hostname);
     return 0;
 }
@@ -59,8 +60,8 @@ int tusk__tls_set_hostname(SSL *ssl, const char *hostname)
     if (hostname[0] == '\0')
         return 0;
     /* A name is what stands among the names; no "w*.example.org"; and no common name, for that may be anything. */
-    X509_VERIFY_PARAM_set_hostflags(rules,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (write_address(hostname, text))
         return X509_VERIFY_PARAM_set1_ip_asc(rules, text) == 1 ? 0 : -ENOMEM;
     length = name_length(hostname);

@@ -37,7 +37,8 @@ static int check_name(const struct tusk_tls_context *context, const char *hostna
         return tusk__tls_check_hostname(hostname);
     if (SSL_CTX_get_verify_mode(context->ssl) == SSL_VERIFY_NONE)
         return 0;
-    return tusk_raise(-EINVAL, "a client that verifies its server needs a server_hostname (\"\": any will do)");
+    return tusk_raise(-EINVAL,
+                      "a client that verifies its server needs a server_hostname (\"\": any will do)");
 }
 
 static int check_options(const struct tusk_tls_context *context, const struct tusk_start_tls_options *options)
@@ -63,21 +64,51 @@ static int check_stream(const struct tusk_stream *stream)
 
 /* ---- the handshake ---- */
 
-/* Waits until everything plain was sent, and nobody else writes. */
-static int wait_for_turn(struct tusk_stream *stream)
+/* Takes the turn to write: what others write from here on waits, and goes inside of TLS. */
+static int take_turn(struct tusk_stream *stream)
 {
-    while (stream->writing || tusk__bytes_size(&stream->out) > 0) {
+    while (stream->writing) {
+        tusk_try(tusk__stream_wait(stream));
+        tusk_try(tusk__stream_check(stream));
+    }
+    stream->writing = true;
+    return 0;
+}
+
+static void give_turn_back(struct tusk_stream *stream)
+{
+    stream->writing = false;
+    if (!stream->closed)
+        tusk__stream_flush(stream);
+}
+
+/* What was written before is sent as it is. */
+static int send_plain_rest(struct tusk_stream *stream)
+{
+    while (tusk__bytes_size(&stream->out) > 0) {
         tusk_try(tusk__stream_wait(stream));
         tusk_try(tusk__stream_check(stream));
     }
     return 0;
 }
 
+/* The callback for server names may suspend: until it is back nobody else may read, nor wake the task. */
+static int go_on(struct tusk_stream *stream)
+{
+    struct tusk__waiter nobody = {.over = true};
+    int rc;
+
+    stream->reader = &nobody;
+    rc = tusk__tls_handshake(&stream->channel);
+    stream->reader = NULL;
+    return rc;
+}
+
 static int shake_hands(struct tusk_stream *stream)
 {
     int rc;
 
-    while ((rc = tusk__tls_handshake(&stream->channel)) == -EAGAIN) {
+    while ((rc = go_on(stream)) == -EAGAIN) {
         tusk_try(tusk__stream_check(stream));
         tusk_try(tusk__stream_wait_readable(stream));
         tusk_try(tusk__stream_check(stream));
@@ -97,13 +128,22 @@ static int shake_hands_in_time(struct tusk_stream *stream, double seconds)
                : rc;
 }
 
-/* Half a handshake is of no use to anybody. */
-static void end(struct tusk_stream *stream, int rc)
+/* Everything that leaves the stream as it was if it goes wrong. */
+static int prepare(struct tusk_stream *stream, struct tusk_tls_context *context,
+                   const struct tusk_start_tls_options *options)
 {
-    stream->writing = false;
-    if (rc == 0)
-        tusk__stream_changed(stream);
-    else if (rc == -ECANCELED || rc == TUSK_STREAM_CLOSED)
+    double patience = options->shutdown_timeout > 0 ? options->shutdown_timeout : SHUTDOWN_TIMEOUT;
+
+    tusk_try(send_plain_rest(stream));
+    tusk_try(check_stream(stream));
+    tusk__bytes_trim(stream->io, &stream->in);
+    return tusk__tls_open(&stream->channel, context, options->server_hostname, patience, &stream->in);
+}
+
+/* Half a handshake is of no use to anybody. */
+static void give_up(struct tusk_stream *stream, int rc)
+{
+    if (rc == -ECANCELED || rc == TUSK_STREAM_CLOSED)
         tusk_stream_abort(stream);
     else
         tusk__stream_lose(stream, rc);
@@ -112,18 +152,17 @@ static void end(struct tusk_stream *stream, int rc)
 static int start(struct tusk_stream *stream, struct tusk_tls_context *context,
                  const struct tusk_start_tls_options *options)
 {
-    double handshake_timeout = options->handshake_timeout > 0 ? options->handshake_timeout : HANDSHAKE_TIMEOUT;
-    double shutdown_timeout = options->shutdown_timeout > 0 ? options->shutdown_timeout : SHUTDOWN_TIMEOUT;
+    double seconds = options->handshake_timeout > 0 ? options->handshake_timeout : HANDSHAKE_TIMEOUT;
     int rc;
 
-    tusk_try(wait_for_turn(stream));
-    tusk_try(check_stream(stream));
-    tusk__bytes_trim(stream->io, &stream->in);
-    tusk_try(tusk__tls_open(&stream->channel, context, options->server_hostname,
-                            shutdown_timeout, &stream->in));
-    stream->writing = true;
-    rc = shake_hands_in_time(stream, handshake_timeout);
-    end(stream, rc);
+    tusk_try(take_turn(stream));
+    rc = prepare(stream, context, options);
+    if (rc == 0) {
+        rc = shake_hands_in_time(stream, seconds);
+        if (rc < 0)
+            give_up(stream, rc);
+    }
+    give_turn_back(stream);
     return rc;
 }
 
