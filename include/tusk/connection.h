@@ -27,9 +27,9 @@
 TUSK_BEGIN_DECLS
 
 struct tusk_connection_options {
-    /* TLS with these certificates and rules; borrowed until the stream is released. NULL: plain. */
+    /* TLS with these certificates and rules: see tusk/tls.h. Retained. NULL: plain. */
     tusk_tls_context *tls;
-    /* The name in the peer's certificate. NULL: the host; "": whatever it is. Only with .tls. */
+    /* The name that the peer's certificate must have. NULL: the host; "": any. Only with .tls. */
     const char *server_hostname;
     /* How long the TLS handshake, and the TLS goodbye, may take, in seconds. 0: 60, and 30. */
     double handshake_timeout;
@@ -41,7 +41,10 @@ struct tusk_connection_options {
     int family;
     /* How long a line may be: see tusk/stream.h. 0: 64 KiB. */
     size_t limit;
-    /* How long an attempt has before the next one begins, in seconds. 0: 0.25; infinite: until it has failed. */
+    /*
+     * How long an attempt has before the next one begins, in seconds. 0: 0.25; infinite: until it
+     * has failed.
+     */
     double happy_eyeballs_delay;
     /*
      * How many addresses of the first one's family come before one of the other; from then on the
@@ -52,22 +55,23 @@ struct tusk_connection_options {
 };
 
 /*
- * Connects to a host's port by TCP. The host is a name or an address as text; NULL: this machine. The stream
- * is yours: tusk_stream_release(). Returns 0; else nothing was made: -ECONNREFUSED, -EHOSTUNREACH,
- * -ENETUNREACH, -ETIMEDOUT ... of the first address; what tusk_getaddrinfo() returns; the errors of
- * TLS; -EINVAL for a port that is none and options that do not go together; -ECANCELED, -EMFILE,
- * -ENOMEM, TUSK_NOT_IN_TASK. The strings need not outlive the call. Suspends. Options (last, as designated
- * initializers): .tls, .server_hostname, .handshake_timeout, .shutdown_timeout, .local_addr,
- * .local_port, .family, .limit, .happy_eyeballs_delay, .interleave.
+ * Connects to a host's port by TCP. The host is a name or an address as text; NULL: this machine.
+ * The stream is yours: tusk_stream_release(). Returns 0; else nothing was made: -ECONNREFUSED,
+ * -EHOSTUNREACH, -ENETUNREACH, -ETIMEDOUT ... of the first address; what tusk_getaddrinfo()
+ * returns; the errors of TLS; -EINVAL for a port that is none and options that do not go together;
+ * -ECANCELED, -EMFILE, -ENOMEM, TUSK_NOT_IN_TASK. The strings need not outlive the call. Suspends.
+ * Options (last, as designated initializers): .tls, .server_hostname, .handshake_timeout,
+ * .shutdown_timeout, .local_addr, .local_port, .family, .limit, .happy_eyeballs_delay, .interleave.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_open_connection(const char *host, int port, tusk_stream **ret_stream,
                                                   const struct tusk_connection_options *options);
 
 /*
  * The same by a Unix socket at this path. One that begins with '@' is a name in the abstract
- * namespace, which only Linux has; write "./@name" for a file. -ENAMETOOLONG: the system has no room
- * for such a long path (107 bytes on Linux); nothing is ever cut. -ENOENT, -ECONNREFUSED: nobody is there.
- * Suspends. Options: .tls, .server_hostname (needed with .tls), .handshake_timeout, .shutdown_timeout, .limit.
+ * namespace, which only Linux has; write "./@name" for a file. -ENAMETOOLONG: the system has no
+ * room for such a long path (107 bytes on Linux); nothing is ever cut. -ENOENT, -ECONNREFUSED:
+ * nobody is there. Suspends. Options: .tls, .server_hostname (needed with .tls),
+ * .handshake_timeout, .shutdown_timeout, .limit.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_open_unix_connection(const char *path, tusk_stream **ret_stream,
                                                        const struct tusk_connection_options *options);

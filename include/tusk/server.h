@@ -23,22 +23,24 @@
  *     }
  *
  * Clients. Each connection gets a task of its own, which runs handler(stream, arg) in a copy of the
- * context that the server was started in. The stream is the server's: when the handler returns it is
- * closed, and what was written is still sent in the background. A negative code is reported to the
- * loop's exception handler, but for a cancel and for a connection that the peer has cut off. A client is
- * gone when its handler has returned and its connection is closed. What arg points to must live
- * until all clients are gone: tusk_server_wait_closed() or tusk_server_drain() before it goes.
+ * context that the server was started in. The stream is the server's: when the handler returns it
+ * is closed, and what was written is still sent in the background. A negative code is reported to
+ * the loop's exception handler, but for a cancel and for a connection that the peer has cut off. A
+ * client is gone when its handler has returned and its connection is closed. What arg points to
+ * must live until all clients are gone: tusk_server_wait_closed() or tusk_server_drain() before it
+ * goes.
  *
- * Out of descriptors or memory, a server says so once, serves on those it has, and tries
- * to accept more a second later.
+ * Out of descriptors or memory, a server says so once, serves on those it has, and tries to accept
+ * more a second later.
  *
  * Ending. tusk_server_close() only stops listening, and clients go on. Then there is
- * tusk_server_wait_closed(), which waits as long as they like, and tusk_server_drain(), which
- * gives them a limit and ends whoever exceeds it. A server that was started in one of several
+ * tusk_server_wait_closed(), which waits as long as they like, and tusk_server_drain(), which gives
+ * them a limit and ends whoever exceeds it. A server that was started in one of several
  * tusk_workers() shares its address, and its clients, with those of the others: tusk/workers.h.
  *
- * Options that asyncio has switched on are named no_<option> here, so that what is left out is what asyncio does.
- * All functions: the loop's thread. A server belongs to its loop, and is closed with it.
+ * Options that asyncio has switched on are named no_<option> here, so that what is left out is what
+ * asyncio does. All functions: the loop's thread. A server belongs to its loop, and is closed with
+ * it.
  */
 #ifndef TUSK_SERVER_H
 #define TUSK_SERVER_H
@@ -53,18 +55,18 @@ typedef struct tusk_server tusk_server;
 typedef int tusk_client_handler(tusk_stream *stream, void *arg);
 
 struct tusk_server_options {
-    /* TLS with this certificate; borrowed until all clients are gone. NULL: plain. */
+    /* TLS with this certificate: see tusk/tls.h. Retained. NULL: plain. */
     tusk_tls_context *tls;
     /* How long the TLS handshake, and the TLS goodbye, may take, in seconds. 0: 60, and 30. */
     double handshake_timeout;
     double shutdown_timeout;
     /* AF_INET or AF_INET6. 0: both. */
     int family;
-    /* How many connections may wait to be accepted, and how many are accepted in one iteration. 0: 100. */
+    /* How many connections may wait to be accepted; so many are accepted at a time. 0: 100. */
     int backlog;
     /* Fail if connections of an earlier server on this port are still dying. */
     bool no_reuse_address;
-    /* Other servers, also of other processes, may listen on the same address, and the system divides the clients. */
+    /* Others, also other processes, may listen there too, and the system divides the clients. */
     bool reuse_port;
     /* The system asks idle peers now and then whether they are still there. */
     bool keep_alive;
@@ -90,24 +92,25 @@ struct tusk_server_options {
 /* ---- starting ---- */
 
 /*
- * Listens on a host's port by TCP, and runs handler(stream, arg) for each client. The host is a name or an
- * address as text; NULL or "": all addresses of this machine, of both families. Each address of a
- * host has a socket. Port 0: one that is free, the same for all of them: see tusk_server_port(). The server is
- * yours: tusk_server_release(). Returns 0; else nothing was made: -EADDRINUSE, -EADDRNOTAVAIL,
- * -EACCES, which tusk_message() explains; what tusk_getaddrinfo() returns; -EINVAL, -ECANCELED,
- * -EMFILE, -ENOMEM, TUSK_NOT_IN_TASK. Suspends for names that must be looked up. Options (last, as
- * designated initializers): all but .no_cleanup_socket.
+ * Listens on a host's port by TCP, and runs handler(stream, arg) for each client. The host is a
+ * name or an address as text; NULL or "": all addresses of this machine, of both families. Each
+ * address of a host has a socket. Port 0: one that is free, the same for all of them: see
+ * tusk_server_port(). The server is yours: tusk_server_release(). Returns 0; else nothing was made:
+ * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, which tusk_message() explains; what tusk_getaddrinfo()
+ * returns; -EINVAL, -ECANCELED, -EMFILE, -ENOMEM, TUSK_NOT_IN_TASK. Suspends for names that must be
+ * looked up. Options (last, as designated initializers): all but .no_cleanup_socket.
  */
-TUSK_API TUSK_MUST_CHECK int tusk_start_server(tusk_client_handler *handler, void *arg, const char *host, int port,
-                                               tusk_server **ret_server,
+TUSK_API TUSK_MUST_CHECK int tusk_start_server(tusk_client_handler *handler, void *arg, const char *host,
+                                               int port, tusk_server **ret_server,
                                                const struct tusk_server_options *options);
 
 /*
- * The same on a Unix socket at this path; '@name' is a name in the abstract namespace, which only Linux has. A
- * socket that a dead server has left there is removed; one that somebody listens on is not:
- * -EADDRINUSE. (The way to know is to connect to it: that server sees a client that leaves at once.)
- * The file goes when the server is closed, if it is still this one's. -ENAMETOOLONG as
- * tusk_open_unix_connection(); -ENOENT, -EACCES, -EROFS for the folder; TUSK_NO_RUNNING_LOOP. Does not suspend.
+ * The same on a Unix socket at this path; '@name' is a name in the abstract namespace, which only
+ * Linux has. A socket that a dead server has left there is removed; one that somebody listens on is
+ * not: -EADDRINUSE. (The way to know is to connect to it: that server sees a client that leaves at
+ * once.) The file goes when the server is closed, if it is still this one's. -ENAMETOOLONG as
+ * tusk_open_unix_connection(); -ENOENT, -EACCES, -EROFS for the folder; TUSK_NO_RUNNING_LOOP. Does
+ * not suspend.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_start_unix_server(tusk_client_handler *handler, void *arg, const char *path,
                                                     tusk_server **ret_server,
@@ -129,14 +132,16 @@ TUSK_API void tusk_server_close(tusk_server *server);
 
 /*
  * Closes the streams of all clients, or aborts them: see tusk_stream_close() and
- * tusk_stream_abort(). Their handlers find out when they next use them. The server goes on as it is. Do not suspend.
+ * tusk_stream_abort(). Their handlers find out when they next use them. The server goes on as it
+ * is. Do not suspend.
  */
 TUSK_API void tusk_server_close_clients(tusk_server *server);
 TUSK_API void tusk_server_abort_clients(tusk_server *server);
 
 /*
  * Waits until the server is closed and its clients are gone. Returns 0, -ECANCELED; -EDEADLK in a
- * handler of this server, which would wait for itself; TUSK_NOT_IN_TASK. Suspends, unless it is so already.
+ * handler of this server, which would wait for itself; TUSK_NOT_IN_TASK. Suspends, unless it is so
+ * already.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_server_wait_closed(tusk_server *server);
 
@@ -151,12 +156,13 @@ TUSK_API TUSK_MUST_CHECK int tusk_server_wait_closed(tusk_server *server);
 TUSK_API TUSK_MUST_CHECK int tusk_server_drain(tusk_server *server, double timeout);
 
 /*
- * Serves until this task is cancelled, or somebody closes the server. Then it closes the server, if need be, and waits
- * for its clients: when it was closed, as tusk_server_wait_closed(), and returns 0; when cancelled, as
- * tusk_server_drain() with the server's .drain_timeout, so that an idle client holds nobody up, and returns
- * -ECANCELED. A second cancel ends the waiting. TUSK_INVALID_STATE if the server was closed before, or
- * another task serves already; -EADDRINUSE and the like if it was not listening yet;
- * -EDEADLK in a handler of this server; TUSK_NOT_IN_TASK. Suspends.
+ * Serves until this task is cancelled, or somebody closes the server. Then it closes the server, if
+ * need be, and waits for its clients: when it was closed, as tusk_server_wait_closed(), and returns
+ * 0; when cancelled, as tusk_server_drain() with the server's .drain_timeout, so that an idle
+ * client holds nobody up, and returns -ECANCELED. A second cancel aborts them all and ends the
+ * waiting. TUSK_INVALID_STATE if the server was closed before, or another task serves already;
+ * -EADDRINUSE and the like if it was not listening yet; -EDEADLK in a handler of this server;
+ * TUSK_NOT_IN_TASK. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_server_serve_forever(tusk_server *server);
 
@@ -201,8 +207,7 @@ TUSK_API tusk_loop *tusk_server_get_loop(const tusk_server *server);
 #define tusk_start_unix_server(handler, arg, path, ...)                                                      \
     TUSK__START_UNIX_SERVER(handler, arg, path, __VA_ARGS__, .tusk__where = TUSK__HERE)
 #define TUSK__START_UNIX_SERVER(handler, arg, path, ret_server, ...)                                         \
-    (tusk_start_unix_server)(handler, arg, path, ret_server,                                                 \
-                             &(const struct tusk_server_options){__VA_ARGS__})
+    (tusk_start_unix_server)(handler, arg, path, ret_server, &(const struct tusk_server_options){__VA_ARGS__})
 #endif
 
 TUSK_END_DECLS

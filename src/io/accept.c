@@ -154,8 +154,11 @@ int tusk__listener_start(struct tusk__listener *listener)
 
     if (listener->ear.from)
         return 0;
-    tusk_try(listener->server->binding.system->listen(descriptor->watch.fd, listener->server->options.backlog));
+    tusk_try(
+        listener->server->binding.system->listen(descriptor->watch.fd, listener->server->options.backlog));
     tusk__descriptor_exhausted(descriptor, TUSK__READ);
+    if (listener->server->share)
+        descriptor->watch.events = TUSK__POLL_EXCLUSIVE;
     return tusk__descriptor_listen(descriptor, TUSK__READ, &listener->ear);
 }
 
@@ -171,12 +174,25 @@ static void withdraw(struct tusk__listener *listener)
         tusk__loop_orphan(loop_of(listener), &listener->again.handle);
 }
 
+/*
+ * Of the workers that sleep one is told of a connection, and that may have been this one: it must not
+ * go without a look, or nobody would accept before the next comes.
+ */
+static void leave_to_others(struct tusk__listener *listener)
+{
+    const struct tusk_server *server = listener->server;
+
+    if (server->share && tusk__share_is_served(server->share) && !is_closed(listener))
+        accept_some(listener);
+}
+
 void tusk__listener_close(struct tusk__listener *listener)
 {
     struct tusk__descriptor *descriptor = listener->descriptor;
 
     if (!descriptor)
         return;
+    leave_to_others(listener);
     listener->descriptor = NULL;
     withdraw(listener);
     tusk__descriptor_unlisten(descriptor, TUSK__READ, &listener->ear);

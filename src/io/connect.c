@@ -1,9 +1,10 @@
 /*
  * Connections: a race of the attempts to connect to the addresses of a host.
  *
- * One task runs the whole race: each attempt has an ear on its socket, and the task waits for any of
- * them, or for the time at which the next attempt begins. Rejected: a task for each attempt, as
- * asyncio has. They would have to be cancelled and awaited, and a cancelled one may have won meanwhile.
+ * One task runs the whole race: each attempt has an ear on its socket, and the task waits for any
+ * of them, or for the time at which the next attempt begins. Rejected: a task for each attempt, as
+ * asyncio has. They would have to be cancelled and awaited, and a cancelled one may have won
+ * meanwhile.
  *
  * The next attempt begins when its time has come, or when the one that began last has failed.
  */
@@ -396,7 +397,8 @@ static const struct tusk_connection_options no_options;
 
 static int check_tls(const struct tusk_connection_options *options, const char *host)
 {
-    if (!options->tls && (options->server_hostname || options->handshake_timeout != 0 || options->shutdown_timeout != 0))
+    if (!options->tls &&
+        (options->server_hostname || options->handshake_timeout != 0 || options->shutdown_timeout != 0))
         return tusk_raise(-EINVAL, ".server_hostname and the time-outs of TLS mean nothing without .tls");
     if (options->tls && !options->server_hostname && !host)
         return tusk_raise(-EINVAL, "TLS without a host needs .server_hostname");
@@ -408,16 +410,6 @@ static int check(const struct tusk_connection_options *options)
     if (isnan(options->happy_eyeballs_delay) || options->happy_eyeballs_delay < 0)
         return tusk_raise(-EINVAL, "a happy_eyeballs_delay that is no time");
     return 0;
-}
-
-static int get_io(struct tusk__io **ret_io)
-{
-    struct tusk__task *task = tusk__running_task();
-
-    if (!task)
-        return TUSK_NOT_IN_TASK;
-    *ret_io = tusk__io_get(task->future.loop);
-    return *ret_io ? 0 : tusk_last_error();
 }
 
 static int resolve(const char *host, int port, int flags, const struct tusk_connection_options *options,
@@ -452,7 +444,9 @@ int(tusk_open_connection)(const char *host, int port, tusk_stream **ret_stream,
     options = options ? options : &no_options;
     if (!ret_stream)
         return -EINVAL;
-    tusk_try(get_io(&io));
+    if (!tusk__running_task())
+        return TUSK_NOT_IN_TASK;
+    tusk_try(tusk__io_running(&io));
     tusk_try(check(options));
     tusk_try(check_tls(options, host));
     rc = resolve(host, port, 0, options, &list);
@@ -499,7 +493,9 @@ int(tusk_open_unix_connection)(const char *path, tusk_stream **ret_stream,
     options = options ? options : &no_options;
     if (!path || !ret_stream)
         return -EINVAL;
-    tusk_try(get_io(&io));
+    if (!tusk__running_task())
+        return TUSK_NOT_IN_TASK;
+    tusk_try(tusk__io_running(&io));
     tusk_try(check_tls(options, NULL));
     fd = connect_unix(path);
     if (fd < 0)

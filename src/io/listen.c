@@ -324,19 +324,19 @@ static void remove_stale(const struct tusk__system *system, const struct sockadd
         unlink(address->sun_path);
 }
 
-/* Remembers which file it is that bind has made. */
+/* Remembers which file it is that bind has made, if the system makes files. */
 static int keep_path(struct tusk__binding *binding, const char *path)
 {
     struct stat status;
 
     if (stat(path, &status) < 0)
-        return -errno;
+        return 0;
     binding->path = tusk__alloc(strlen(path) + 1);
     if (!binding->path) {
         unlink(path);
         return -ENOMEM;
     }
-    memcpy(binding->path, path, strlen(path));
+    memcpy(binding->path, path, strlen(path) + 1);
     binding->device = status.st_dev;
     binding->inode = status.st_ino;
     return 0;

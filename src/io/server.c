@@ -33,6 +33,8 @@ static void stop(struct tusk_server *server)
 
     server->closed = true;
     server->serving = false;
+    if (share)
+        tusk__share_retire(share);
     for (size_t i = 0; i < server->listener_count; i++)
         tusk__listener_close(&server->listeners[i]);
     tusk__binding_close(&server->binding);
@@ -99,7 +101,7 @@ static int copy_name(struct tusk_server *server, const char *name)
 
     server->options.name = copy;
     if (copy)
-        memcpy(copy, name, strlen(name));
+        memcpy(copy, name, strlen(name) + 1);
     return copy || !name ? 0 : -ENOMEM;
 }
 
@@ -176,8 +178,8 @@ static int check(tusk_client_handler *handler, tusk_server **ret_server,
     if (!handler)
         return tusk_raise(-EINVAL, "a server needs a handler, and this one is NULL");
     if (options->stack_size != 0 && options->stack_size < TUSK_STACK_MIN)
-        return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu", options->stack_size,
-                          TUSK_STACK_MIN);
+        return tusk_raise(-EINVAL, "a stack of %zu bytes is too small: the minimum is %zu",
+                          options->stack_size, TUSK_STACK_MIN);
     if (options->backlog < 0 || isnan(options->drain_timeout))
         return tusk_raise(-EINVAL, "a backlog or a drain_timeout that is no number of this kind");
     if (!options->tls && (options->handshake_timeout != 0 || options->shutdown_timeout != 0))
@@ -199,27 +201,20 @@ static int start(tusk_client_handler *handler, void *arg, const struct tusk__lis
     return rc;
 }
 
-static int running_io(struct tusk__io **ret_io)
-{
-    if (!tusk__running_loop)
-        return TUSK_NO_RUNNING_LOOP;
-    *ret_io = tusk__io_get(tusk__running_loop);
-    return *ret_io ? 0 : tusk_last_error();
-}
-
 static const struct tusk_server_options no_options;
 
 int(tusk_start_server)(tusk_client_handler *handler, void *arg, const char *host, int port,
                        tusk_server **ret_server, const struct tusk_server_options *options)
 {
-    struct tusk__listen_request request = {.options = options ? options : &no_options, .host = host, .port = port};
+    struct tusk__listen_request request = {
+        .options = options ? options : &no_options, .host = host, .port = port};
     struct tusk__io *io;
     int rc;
 
     tusk_try(check(handler, ret_server, request.options));
     if (!tusk__running_task())
         return TUSK_NOT_IN_TASK;
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     request.system = tusk__system_of(io->loop);
     rc = tusk__request_resolve(&request);
     if (rc == 0)
@@ -237,7 +232,7 @@ int(tusk_start_unix_server)(tusk_client_handler *handler, void *arg, const char 
     tusk_try(check(handler, ret_server, request.options));
     if (!path)
         return -EINVAL;
-    tusk_try(running_io(&io));
+    tusk_try(tusk__io_running(&io));
     request.system = tusk__system_of(io->loop);
     return start(handler, arg, &request, io, ret_server);
 }
@@ -336,7 +331,10 @@ static int check_serve(tusk_server *server)
     return tusk_server_start_serving(server);
 }
 
-/* The task was cancelled: it ends when the clients have gone, one way or the other, and is cancelled then. */
+/*
+ * The task was cancelled: it ends when the clients have gone, one way or the other, and is
+ * cancelled then.
+ */
 static int serve_out(tusk_server *server)
 {
     tusk_exception *cancelled = tusk_exception_retain(tusk_exception_last());

@@ -71,8 +71,7 @@ static struct tusk__share *find(const struct tusk__workers *workers, const char 
 static int make(struct tusk__workers *workers, const struct tusk__listen_request *request, char *key,
                 struct tusk__share **ret_share)
 {
-    struct tusk__share *share =
-        tusk__alloc(sizeof *share + workers->count * sizeof share->seats[0]);
+    struct tusk__share *share = tusk__alloc(sizeof *share + workers->count * sizeof share->seats[0]);
     int rc = share ? tusk__binding_open(&share->binding, request) : -ENOMEM;
 
     if (rc < 0) {
@@ -148,12 +147,24 @@ void tusk__share_serve(struct tusk__share *share, struct tusk_server *server)
     atomic_store(&own_seat(share)->open, true);
 }
 
+void tusk__share_retire(struct tusk__share *share)
+{
+    atomic_store(&own_seat(share)->open, false);
+    own_seat(share)->server = NULL;
+}
+
+bool tusk__share_is_served(const struct tusk__share *share)
+{
+    for (size_t i = 0; i < share->workers->count; i++)
+        if (atomic_load(&share->seats[i].open))
+            return true;
+    return false;
+}
+
 void tusk__share_leave(struct tusk__share *share)
 {
     struct tusk__workers *workers = share->workers;
 
-    atomic_store(&own_seat(share)->open, false);
-    own_seat(share)->server = NULL;
     pthread_mutex_lock(&workers->lock);
     own_seat(share)->taken = false;
     if (--share->members == 0)
@@ -169,7 +180,10 @@ void tusk__share_uncount(void)
     atomic_fetch_sub(&tusk__this_worker->clients, 1);
 }
 
-/* The index of an open seat whose worker has the fewest clients, this one's if it has no more than others; -1: none. */
+/*
+ * The index of an open seat whose worker has the fewest clients, this one's if it has no more than
+ * others; -1: none.
+ */
 static int find_idlest(const struct tusk__share *share, long *ret_clients)
 {
     struct tusk__workers *workers = share->workers;
@@ -197,7 +211,8 @@ static int reserve_idlest(const struct tusk__share *share)
 
     do
         index = find_idlest(share, &clients);
-    while (index >= 0 && !atomic_compare_exchange_weak(&share->workers->workers[index].clients, &clients, clients + 1));
+    while (index >= 0 &&
+           !atomic_compare_exchange_weak(&share->workers->workers[index].clients, &clients, clients + 1));
     return index;
 }
 
@@ -236,7 +251,6 @@ static void take_delivery(struct tusk_loop *loop, struct tusk_server *server, in
 static void open_delivery(struct tusk_loop *loop, struct tusk__letter *letter)
 {
     struct delivery *delivery = container_of(letter, struct delivery, letter);
-
     struct tusk_server *server = own_seat(delivery->share)->server;
 
     if (server)

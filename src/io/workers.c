@@ -61,7 +61,10 @@ static int run_coro(void *arg)
     if (rc < 0)
         return rc;
     worker->task = tusk_current_task();
+    /* A cancel may come, or a client, whatever else the loop waits for. */
+    tusk__running_loop->listeners++;
     rc = worker->workers->coro(worker->workers->arg);
+    tusk__running_loop->listeners--;
     worker->task = NULL;
     return rc;
 }

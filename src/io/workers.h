@@ -2,9 +2,9 @@
  * Workers from the inside.
  *
  * The thread that calls tusk_workers() runs a loop of its own, which only waits for the ends of the
- * others. So Ctrl-C comes to it as to any run, and it has one way to stop the workers, a letter to each, whatever the reason
- * is. Rejected: the calling thread as one of the workers. When its own coroutine has ended and others
- * run on, nobody would be left to hear Ctrl-C.
+ * others. So Ctrl-C comes to it as to any run, and it has one way to stop the workers, a letter to
+ * each, whatever the reason is. Rejected: the calling thread as one of the workers. When its own
+ * coroutine has ended and others run on, nobody would be left to hear Ctrl-C.
  */
 #ifndef TUSK__IO_WORKERS_H
 #define TUSK__IO_WORKERS_H

@@ -44,6 +44,24 @@ static int resolver(void *arg)
     return rc;
 }
 
+static int serve(tusk_stream *stream, void *)
+{
+    return tusk_stream_write(stream, "x", 1);
+}
+
+static int servers(void *arg)
+{
+    tusk_server *server;
+    tusk_stream *stream;
+    tusk_server_options options{};
+    options.backlog = 8;
+    tusk_try(tusk_start_server(serve, arg, "127.0.0.1", 0, &server, &options));
+    tusk_try(tusk_open_connection("127.0.0.1", tusk_server_port(server), &stream, nullptr));
+    tusk_stream_release(stream);
+    tusk_server_release(server);
+    return 0;
+}
+
 int main()
 {
     int number = 1;
@@ -54,6 +72,8 @@ int main()
     tusk_loop_close(loop);
     tusk_runner *runner = tusk_runner_create(&options);
     if (tusk_runner_run(runner, threads, &number, nullptr) < 0 || tusk_runner_close(runner) < 0)
+        return 1;
+    if (tusk_workers(2, work, &number, nullptr) < 0 || tusk_run(servers, nullptr, nullptr) < 0)
         return 1;
     return tusk_run(tasks, &number, &options) < 0 || tusk_run(resolver, nullptr, &options) < 0;
 }

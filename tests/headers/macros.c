@@ -62,6 +62,42 @@ static int resolver(void *arg)
     return tusk_getaddrinfo(arg, "80", &list, .family = AF_INET, .type = SOCK_STREAM, .proto = 0, .flags = 0);
 }
 
+static int serve(tusk_stream *stream, void *arg)
+{
+    (void)arg;
+    return tusk_stream_write(stream, "x", 1);
+}
+
+static int servers(void *arg)
+{
+    tusk_server *server, *other;
+    tusk_stream *stream;
+    int port;
+
+    tusk_try(tusk_start_server(serve, arg, "127.0.0.1", 0, &server));
+    tusk_try(tusk_start_server(serve, arg, "127.0.0.1", 0, &other, .backlog = 8, .name = "client"));
+    port = tusk_server_port(server);
+    tusk_try(tusk_open_connection("127.0.0.1", port, &stream));
+    tusk_stream_release(stream);
+    tusk_try(tusk_open_connection("127.0.0.1", port, &stream, .family = AF_INET));
+    tusk_stream_release(stream);
+    tusk_server_release(server);
+    tusk_server_release(other);
+    if (tusk_start_unix_server(serve, arg, "", &server) != -EINVAL ||
+        tusk_start_unix_server(serve, arg, "", &server, .backlog = 8) != -EINVAL ||
+        tusk_open_unix_connection("", &stream) != -EINVAL ||
+        tusk_open_unix_connection("", &stream, .limit = 8) != -EINVAL)
+        return -EIO;
+    return 0;
+}
+
+static int workers(void)
+{
+    int number = 1;
+
+    return tusk_workers(2, work, &number) < 0 || tusk_workers(1, work, &number, .debug = true) < 0;
+}
+
 static int runs(void)
 {
     int number = 1;
@@ -108,7 +144,8 @@ int main(void)
         return 1;
     if (tusk_loop_close(plain) < 0 || tusk_loop_close(other) < 0)
         return 1;
-    if (tusk_run(tasks, NULL) < 0 || tusk_run(resolver, NULL) < 0 || runs() != 0)
+    if (tusk_run(tasks, NULL) < 0 || tusk_run(resolver, NULL) < 0 || runs() != 0 ||
+        tusk_run(servers, NULL) < 0 || workers() != 0)
         return 1;
     return tusk_run(tasks, NULL, .clock = TUSK_CLOCK_VIRTUAL, .stack_size = TUSK_STACK_DEFAULT) < 0;
 }
