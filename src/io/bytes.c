@@ -1,5 +1,6 @@
 #include "io/bytes.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -28,6 +29,13 @@ static void put(struct tusk__io *io, char *data, size_t capacity)
     io->block_count++;
 }
 
+char *tusk__scratch(struct tusk__io *io)
+{
+    if (!io->scratch)
+        io->scratch = tusk__alloc(TUSK__SCRATCH);
+    return io->scratch;
+}
+
 void tusk__blocks_close(struct tusk__io *io)
 {
     while (io->blocks) {
@@ -45,6 +53,8 @@ static int move(struct tusk__io *io, struct tusk__bytes *bytes, size_t size, siz
     size_t count = tusk__bytes_size(bytes);
     char *data;
 
+    if (size > SIZE_MAX / 2)
+        return -ENOMEM;
     while (capacity < size)
         capacity *= 2;
     data = get(io, capacity);
@@ -57,16 +67,25 @@ static int move(struct tusk__io *io, struct tusk__bytes *bytes, size_t size, siz
     return 0;
 }
 
+/*
+ * Bytes are moved to the front only where that frees as much as is moved, or where there are few: else each
+ * byte that is put in could cost a move of all.
+ */
 int tusk__bytes_reserve(struct tusk__io *io, struct tusk__bytes *bytes, size_t size)
 {
     size_t count = tusk__bytes_size(bytes);
+    size_t wanted;
 
     if (count == 0)
         bytes->start = bytes->end = 0;
     if (bytes->capacity - bytes->end >= size)
         return 0;
-    if (bytes->capacity < count + size)
-        return move(io, bytes, count + size, 0);
+    if (__builtin_add_overflow(count, size, &wanted))
+        return -ENOMEM;
+    if (bytes->capacity < wanted)
+        return move(io, bytes, wanted, 0);
+    if (bytes->capacity > TUSK__BLOCK && bytes->start < count)
+        return move(io, bytes, bytes->capacity + 1, 0);
     memmove(bytes->data, tusk__bytes_first(bytes), count);
     bytes->start = 0;
     bytes->end = count;

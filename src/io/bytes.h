@@ -90,4 +90,11 @@ static inline bool tusk__bytes_lend(struct tusk__io *io, struct tusk__bytes *byt
     return true;
 }
 
+/*
+ * Memory of the loop's for what is handed on before anything else is read: NULL if there is none.
+ * As much as asyncio reads at once.
+ */
+enum { TUSK__SCRATCH = 262144 };
+
+char *tusk__scratch(struct tusk__io *io);
 #endif

@@ -1,19 +1,36 @@
 /*
  * Subprocesses: their whole input and output at once.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
 #include <tusk/group.h>
 
+#include "base/mem.h"
 #include "io/process.h"
 
-/* The tasks keep their errors to themselves, so that the first one does not end the others. */
+/* What the tasks of one call share. */
+struct talk {
+    tusk_task_group group;
+    /* The first error. */
+    int error;
+};
+
+/* One failed: the others end, for a program whose output nobody reads would stand still. */
+static int settle(struct talk *talk, int rc)
+{
+    if (rc >= 0 || rc == -ECANCELED)
+        return rc;
+    if (talk->error == 0)
+        talk->error = rc;
+    return tusk_task_group_cancel(&talk->group);
+}
+
 struct feed {
+    struct talk *talk;
     tusk_stream *stream;
     const void *data;
     size_t size;
-    int rc;
 };
 
 static int write_all(const struct feed *feed)
@@ -29,27 +46,24 @@ static int write_all(const struct feed *feed)
 /* A program may end before it has read everything: that is its own affair. */
 static int feed(void *arg)
 {
-    struct feed *feed = arg;
+    const struct feed *feed = arg;
     int rc = write_all(feed);
 
-    if (rc == -ECANCELED)
-        return rc;
-    feed->rc = rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
-    return 0;
+    return rc == -EPIPE || rc == -ECONNRESET ? 0 : settle(feed->talk, rc);
 }
 
 struct collect {
+    struct talk *talk;
     tusk_stream *stream;
     /* Or NULL: thrown away. */
     struct tusk_output *output;
-    int rc;
 };
 
 static int append(struct tusk_output *output, size_t *capacity, const char *data, size_t size)
 {
     if (output->size + size >= *capacity) {
         size_t larger = (output->size + size + 1) * 2;
-        char *memory = realloc(output->data, larger);
+        char *memory = tusk__fail_now() ? NULL : realloc(output->data, larger);
 
         if (!memory)
             return -ENOMEM;
@@ -80,31 +94,46 @@ static int read_all(const struct collect *collect)
 
 static int collect(void *arg)
 {
-    struct collect *collect = arg;
+    const struct collect *collect = arg;
 
-    collect->rc = read_all(collect);
-    return collect->rc == -ECANCELED ? collect->rc : 0;
+    return settle(collect->talk, read_all(collect));
 }
 
-static int start(tusk_task_group *group, tusk_coro *coro, void *arg, const tusk_stream *stream)
+static int start(struct talk *talk, tusk_coro *coro, void *arg, const tusk_stream *stream)
 {
-    return !stream || tusk_task_group_create_task(group, coro, arg) ? 0 : tusk_last_error();
+    return !stream || tusk_task_group_create_task(&talk->group, coro, arg) ? 0 : tusk_last_error();
 }
 
 static int talk(tusk_process *process, struct feed *input, struct collect outputs[2])
 {
-    tusk_task_group group;
+    struct talk talk = {.error = 0};
     int rc;
 
-    tusk_try(tusk_task_group_enter(&group));
-    rc = start(&group, feed, input, input->stream);
+    input->talk = outputs[0].talk = outputs[1].talk = &talk;
+    tusk_try(tusk_task_group_enter(&talk.group));
+    rc = start(&talk, feed, input, input->stream);
     for (int i = 0; i < 2 && rc == 0; i++)
-        rc = start(&group, collect, &outputs[i], outputs[i].stream);
-    tusk_try(tusk_task_group_exit(&group, rc));
-    tusk_try(input->rc);
-    tusk_try(outputs[0].rc);
-    tusk_try(outputs[1].rc);
-    return tusk_process_wait(process);
+        rc = start(&talk, collect, &outputs[i], outputs[i].stream);
+    tusk_try(tusk_task_group_exit(&talk.group, settle(&talk, rc)));
+    return talk.error < 0 ? talk.error : tusk_process_wait(process);
+}
+
+/* The streams stay while tasks talk, also if the process is released meanwhile. */
+static int talk_and_keep(tusk_process *process, struct feed *input, struct collect outputs[2])
+{
+    tusk_stream *streams[3] = {input->stream, outputs[0].stream, outputs[1].stream};
+    int rc;
+
+    tusk__process_retain(process);
+    for (int i = 0; i < 3; i++)
+        if (streams[i])
+            tusk__stream_retain(streams[i]);
+    rc = talk(process, input, outputs);
+    for (int i = 0; i < 3; i++)
+        if (streams[i])
+            tusk__stream_unref(streams[i]);
+    tusk__process_unref(process);
+    return rc;
 }
 
 static void drop(struct tusk_output *output)
@@ -128,7 +157,7 @@ int tusk_process_communicate(tusk_process *process, const void *input, size_t si
     for (int i = 0; i < 2; i++)
         if (outs[i].output)
             *outs[i].output = (struct tusk_output){NULL, 0};
-    rc = talk(process, &in, outs);
+    rc = talk_and_keep(process, &in, outs);
     if (rc >= 0)
         return 0;
     drop(ret_output);

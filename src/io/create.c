@@ -32,7 +32,8 @@ int(tusk_create_connection)(const struct tusk_protocol *protocol, void *self, co
 }
 
 int(tusk_create_unix_connection)(const struct tusk_protocol *protocol, void *self, const char *path,
-                                 tusk_transport **ret_transport, const struct tusk_connection_options *options)
+                                 tusk_transport **ret_transport,
+                                 const struct tusk_connection_options *options)
 {
     tusk_stream *stream;
 

@@ -4,14 +4,22 @@
  */
 #include <tusk/datagram.h>
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "io/descriptor.h"
+#include "io/bytes.h"
+#include "io/channel.h"
 
-/* asyncio's marks; the longest message there is; and how many are received in a row. */
-enum { HIGH = 65536, LOW = 16384, LONGEST = 65536, ROUNDS = 16 };
+/*
+ * asyncio's marks; what a message counts for beside its bytes, so that empty ones count too; and how
+ * many are received in a row.
+ */
+enum { HIGH = 65536, LOW = 16384, HEADER = 8, ROUNDS = 16 };
+
+/* How long to wait when something that nothing tells of is full: from a millisecond to 50. */
+enum { SHORTEST_NAP = 1000000, LONGEST_NAP = 50000000 };
 
 /* A message that waits for room. */
 struct message {
@@ -31,6 +39,9 @@ struct tusk_datagram_transport {
     struct tusk__descriptor *descriptor;
     struct tusk__io_waiter reader;
     struct tusk__io_waiter writer;
+    /* Tries again where no poller would tell: see wait_for_room. */
+    struct tusk__timer timer;
+    int64_t nap;
     const struct tusk_datagram_protocol *protocol;
     void *self;
     struct message *first;
@@ -42,6 +53,8 @@ struct tusk_datagram_transport {
     bool readable;
     bool closing;
     bool paused;
+    /* The timer runs, or has run out and stands in the ready queue. */
+    bool napping;
 };
 
 static void schedule(struct tusk_datagram_transport *transport)
@@ -66,6 +79,19 @@ static void drop_messages(struct tusk_datagram_transport *transport)
     transport->unsent = 0;
 }
 
+static void stop_timer(struct tusk_datagram_transport *transport)
+{
+    struct tusk_loop *loop = transport->io->loop;
+
+    if (!transport->napping)
+        return;
+    transport->napping = false;
+    if (tusk__timer_pending(&transport->timer))
+        tusk__wheel_remove(&loop->wheel, &transport->timer);
+    else
+        tusk__loop_orphan(loop, &transport->timer.handle);
+}
+
 /* Closes the descriptor; connection_lost follows. */
 static void finish(struct tusk_datagram_transport *transport, int error)
 {
@@ -78,14 +104,9 @@ static void finish(struct tusk_datagram_transport *transport, int error)
     transport->error = error;
     tusk__descriptor_unlisten(descriptor, TUSK__READ, &transport->reader);
     tusk__descriptor_unlisten(descriptor, TUSK__WRITE, &transport->writer);
+    stop_timer(transport);
     drop_messages(transport);
-    if (!descriptor->closed) {
-        int fd = descriptor->watch.fd;
-
-        tusk__descriptor_forget(descriptor);
-        tusk__system_of(transport->io->loop)->close(fd);
-    }
-    tusk__descriptor_release(descriptor);
+    tusk__descriptor_end(descriptor);
     schedule(transport);
 }
 
@@ -107,6 +128,8 @@ static ssize_t send_one(struct tusk_datagram_transport *transport, const void *d
     struct tusk__descriptor *descriptor = transport->descriptor;
     ssize_t rc;
 
+    if (descriptor->closed)
+        return -EBADF;
     if (!descriptor->directions[TUSK__WRITE].ready)
         return -EAGAIN;
     rc = tusk__system_of(transport->io->loop)->sendmsg(descriptor->watch.fd, &message, 0);
@@ -124,8 +147,43 @@ static void take_first(struct tusk_datagram_transport *transport)
     transport->first = message->next;
     if (!transport->first)
         transport->end = &transport->first;
-    transport->unsent -= message->size;
+    transport->unsent -= message->size + HEADER;
     tusk__free(message);
+}
+
+static void on_nap_over(struct tusk__handle *handle);
+
+/*
+ * It found no room, and yet the socket is writable: then the queue of another Unix socket is full, or that of a
+ * device, and nothing tells when it is not.
+ */
+static void nap(struct tusk_datagram_transport *transport)
+{
+    struct tusk_loop *loop = transport->io->loop;
+
+    if (transport->napping)
+        return;
+    if (transport->nap == 0)
+        transport->nap = SHORTEST_NAP;
+    else if (transport->nap < LONGEST_NAP)
+        transport->nap *= 2;
+    transport->napping = true;
+    transport->timer.handle.run = on_nap_over;
+    transport->timer.handle.context = TUSK__LIGHT;
+    tusk__loop_add_timer(loop, &transport->timer, tusk__loop_clock(loop) + transport->nap);
+}
+
+static void wait_for_room(struct tusk_datagram_transport *transport)
+{
+    struct tusk__descriptor *descriptor = transport->descriptor;
+    int rc = 0;
+
+    if (tusk__system_of(transport->io->loop)->poll(descriptor->watch.fd, POLLOUT) & POLLOUT)
+        nap(transport);
+    else if (!transport->writer.from)
+        rc = tusk__descriptor_listen(descriptor, TUSK__WRITE, &transport->writer);
+    if (rc < 0)
+        finish(transport, rc);
 }
 
 /* Sends what waits. An error is the message's own; it is told, and the next one has its turn. */
@@ -133,19 +191,14 @@ static void flush(struct tusk_datagram_transport *transport)
 {
     while (transport->first) {
         struct message *message = transport->first;
-        ssize_t rc = send_one(transport, message->data, message->size,
-                              message->length ? (const struct sockaddr *)&message->address : NULL,
-                              message->length);
+        const struct sockaddr *address = message->length ? (const struct sockaddr *)&message->address : NULL;
+        ssize_t rc = send_one(transport, message->data, message->size, address, message->length);
 
         if (rc == -EAGAIN) {
-            int listened = transport->writer.from
-                               ? 0
-                               : tusk__descriptor_listen(transport->descriptor, TUSK__WRITE, &transport->writer);
-
-            if (listened < 0)
-                finish(transport, listened);
+            wait_for_room(transport);
             return;
         }
+        transport->nap = 0;
         take_first(transport);
         if (rc < 0)
             transport->error = (int)rc;
@@ -154,10 +207,20 @@ static void flush(struct tusk_datagram_transport *transport)
         finish(transport, 0);
 }
 
-static void on_writable(struct tusk__io_waiter *waiter, int rc)
+static void on_nap_over(struct tusk__handle *handle)
 {
     struct tusk_datagram_transport *transport =
-        container_of(waiter, struct tusk_datagram_transport, writer);
+        container_of(handle, struct tusk_datagram_transport, timer.handle);
+
+    transport->napping = false;
+    transport->descriptor->directions[TUSK__WRITE].ready = true;
+    flush(transport);
+    schedule(transport);
+}
+
+static void on_writable(struct tusk__io_waiter *waiter, int rc)
+{
+    struct tusk_datagram_transport *transport = container_of(waiter, struct tusk_datagram_transport, writer);
 
     if (rc < 0)
         finish(transport, rc);
@@ -181,7 +244,7 @@ static int keep(struct tusk_datagram_transport *transport, const void *data, siz
         memcpy(message->data, data, size);
     *transport->end = message;
     transport->end = &message->next;
-    transport->unsent += size;
+    transport->unsent += size + HEADER;
     flush(transport);
     return 0;
 }
@@ -237,8 +300,7 @@ int tusk_datagram_transport_sendto(tusk_datagram_transport *transport, const voi
 
 static void on_readable(struct tusk__io_waiter *waiter, int rc)
 {
-    struct tusk_datagram_transport *transport =
-        container_of(waiter, struct tusk_datagram_transport, reader);
+    struct tusk_datagram_transport *transport = container_of(waiter, struct tusk_datagram_transport, reader);
 
     if (rc < 0)
         finish(transport, rc);
@@ -250,17 +312,24 @@ static void on_readable(struct tusk__io_waiter *waiter, int rc)
 static bool receive(struct tusk_datagram_transport *transport, char *buffer)
 {
     struct sockaddr_storage address;
-    struct iovec piece = {buffer, LONGEST};
+    struct iovec piece = {buffer, TUSK__SCRATCH};
     struct msghdr message = {
         .msg_name = &address, .msg_namelen = sizeof address, .msg_iov = &piece, .msg_iovlen = 1};
     struct tusk__descriptor *descriptor = transport->descriptor;
     ssize_t rc = -EAGAIN;
 
+    if (descriptor->closed) {
+        finish(transport, -EBADF);
+        return false;
+    }
     if (descriptor->directions[TUSK__READ].ready)
         rc = tusk__system_of(transport->io->loop)->recvmsg(descriptor->watch.fd, &message, 0);
     tusk__descriptor_account(descriptor, TUSK__READ, rc, 0);
     if (rc == -EAGAIN)
         return false;
+    /* Whole or not at all. */
+    if (rc >= 0 && (message.msg_flags & MSG_TRUNC))
+        rc = -EMSGSIZE;
     if (rc < 0)
         tell_error(transport, (int)rc);
     else if (transport->protocol->datagram_received)
@@ -272,17 +341,15 @@ static bool receive(struct tusk_datagram_transport *transport, char *buffer)
 
 static void receive_some(struct tusk_datagram_transport *transport)
 {
-    struct tusk__io *io = transport->io;
+    char *scratch = tusk__scratch(transport->io);
     int rounds = 0;
 
-    if (!io->scratch)
-        io->scratch = tusk__alloc(LONGEST);
-    if (!io->scratch) {
+    if (!scratch) {
         finish(transport, -ENOMEM);
         return;
     }
     while (rounds < ROUNDS && !transport->closing && transport->readable) {
-        transport->readable = receive(transport, io->scratch);
+        transport->readable = receive(transport, scratch);
         rounds++;
     }
     if (transport->closing)
@@ -311,8 +378,7 @@ static void tell_of_errors(struct tusk_datagram_transport *transport)
 
 static void open_letter(struct tusk_loop *loop, struct tusk__letter *letter)
 {
-    struct tusk_datagram_transport *transport =
-        container_of(letter, struct tusk_datagram_transport, letter);
+    struct tusk_datagram_transport *transport = container_of(letter, struct tusk_datagram_transport, letter);
 
     transport->queued = false;
     if (!transport->made && transport->protocol->connection_made)
@@ -325,6 +391,7 @@ static void open_letter(struct tusk_loop *loop, struct tusk__letter *letter)
         receive_some(transport);
     if (transport->descriptor || transport->queued)
         return;
+    transport->queued = true;
     if (transport->protocol->connection_lost)
         transport->protocol->connection_lost(transport->self, transport->error);
     loop->current = NULL;
@@ -366,7 +433,9 @@ static struct tusk_datagram_transport *make(struct tusk__io *io, struct tusk__de
     if (!transport)
         return tusk__fail(-ENOMEM);
     transport->letter = (struct tusk__letter){
-        {.run = tusk__letter_run, .context = tusk__cell_for(*tusk__current_cell(), NULL)}, open_letter, drop_letter};
+        {.run = tusk__letter_run, .context = tusk__cell_for(*tusk__current_cell(), NULL)},
+        open_letter,
+        drop_letter};
     transport->io = io;
     transport->descriptor = tusk__descriptor_retain(descriptor);
     transport->reader.ready = on_readable;

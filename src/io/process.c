@@ -21,7 +21,14 @@
 
 /* ---- the end ---- */
 
-static void unref(struct tusk_process *process)
+/* A task that waits for the end. */
+struct end_wait {
+    struct tusk__waiter waiter;
+    struct tusk__place place;
+    struct tusk_process *process;
+};
+
+void tusk__process_unref(struct tusk_process *process)
 {
     if (--process->references > 0)
         return;
@@ -38,30 +45,23 @@ static void stop_watching(struct tusk_process *process)
         return;
     process->descriptor = NULL;
     tusk__descriptor_unlisten(descriptor, TUSK__READ, &process->ear);
-    if (!descriptor->closed) {
-        int fd = descriptor->watch.fd;
-
-        tusk__descriptor_forget(descriptor);
-        tusk__system_real.close(fd);
-    }
-    tusk__descriptor_release(descriptor);
+    tusk__descriptor_end(descriptor);
 }
 
 /* The program has ended with this code: whoever waits is told. */
 static void end(struct tusk_process *process, int code)
 {
+    struct tusk__place *place;
+
     process->ended = true;
     process->code = code;
     atomic_fetch_sub(&process->io->loop->external, 1);
     stop_watching(process);
-    while (process->waiters) {
-        struct tusk__process_waiter *waiter =
-            container_of(process->waiters, struct tusk__process_waiter, link);
-
-        tusk__link_remove(&waiter->link);
-        tusk__waiter_end(&waiter->waiter, 0);
+    while ((place = process->waiters.first) != NULL) {
+        tusk__row_leave(&process->waiters, place);
+        tusk__waiter_end(&container_of(place, struct end_wait, place)->waiter, 0);
     }
-    unref(process);
+    tusk__process_unref(process);
 }
 
 /* Somebody else, who waits for any child, may have taken the state: then nobody knows it any more. asyncio says 255. */
@@ -79,28 +79,35 @@ static bool look(struct tusk_process *process, bool block)
     return true;
 }
 
+static int wait_by_thread(struct tusk_process *process);
+
+/* If somebody has closed the descriptor behind our back, a thread goes on. */
 static void on_end(struct tusk__io_waiter *ear, int rc)
 {
     struct tusk_process *process = container_of(ear, struct tusk_process, ear);
 
-    (void)rc;
     if (look(process, false))
         return;
-    process->descriptor->directions[TUSK__READ].ready = false;
-    tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
+    if (rc == 0)
+        rc = tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
+    if (rc < 0) {
+        stop_watching(process);
+        wait_by_thread(process);
+    }
 }
 
-/* The loop closes before the program has ended. */
+/* The loop closes before the program has ended. One that was released is nobody's any more, and runs on. */
 static void close_with_loop(struct tusk__closable *closable)
 {
     struct tusk_process *process = container_of(closable, struct tusk_process, closable);
+    int code;
 
     if (!process->ended) {
-        int code;
-
         atomic_fetch_sub(&process->io->loop->external, 1);
-        kill(process->pid, SIGKILL);
-        tusk__spawn_reap(process->pid, true, &code);
+        if (!process->released) {
+            tusk_process_kill(process);
+            tusk__spawn_reap(process->pid, true, &code);
+        }
         stop_watching(process);
     }
     tusk__free(process);
@@ -126,6 +133,7 @@ static int wait_by_thread(struct tusk_process *process)
 {
     tusk_thread_pool_executor *executor = tusk_thread_pool_executor_create(1);
     tusk_future *future;
+    int rc;
 
     if (!executor)
         return tusk_last_error();
@@ -134,9 +142,9 @@ static int wait_by_thread(struct tusk_process *process)
     tusk_thread_pool_executor_release(executor);
     if (!future)
         return tusk_last_error();
-    tusk_future_add_done_callback(future, on_thread_end, process);
+    rc = tusk_future_add_done_callback(future, on_thread_end, process);
     tusk_release(future);
-    return 0;
+    return rc;
 }
 
 /* ---- the beginning ---- */
@@ -150,7 +158,6 @@ static int wait_by_descriptor(struct tusk_process *process, int pidfd)
         return rc;
     }
     tusk__descriptor_retain(process->descriptor);
-    process->descriptor->directions[TUSK__READ].ready = false;
     process->ear.ready = on_end;
     rc = tusk__descriptor_listen(process->descriptor, TUSK__READ, &process->ear);
     if (rc < 0)
@@ -158,16 +165,16 @@ static int wait_by_descriptor(struct tusk_process *process, int pidfd)
     return rc;
 }
 
+/* A program that has begun is not to fail for want of a descriptor; and where SIGCHLD is ignored it may have gone already. */
 static int watch(struct tusk_process *process)
 {
     int pidfd = tusk__system_pidfd(process->pid);
+    int rc = pidfd < 0 ? pidfd : wait_by_descriptor(process, pidfd);
 
-    if (pidfd == -ENOSYS || pidfd == -EPERM)
-        return wait_by_thread(process);
-    return pidfd < 0 ? pidfd : wait_by_descriptor(process, pidfd);
+    return rc < 0 ? wait_by_thread(process) : 0;
 }
 
-/* The descriptors that the child gets, and the parent's ends of its pipes. -1: none. */
+/* The descriptors that the child gets (-1: what it has), and the parent's ends of its pipes (-1: none). */
 struct ends {
     int child[3];
     int parent[3];
@@ -180,6 +187,7 @@ static int make_pipe(struct ends *ends, int i)
     int fds[2];
 
     tusk_try(tusk__system_pipe(fds));
+    tusk_try(tusk__spawn_lift(fds, 2));
     ends->parent[i] = i == 0 ? fds[1] : fds[0];
     ends->child[i] = i == 0 ? fds[0] : fds[1];
     ends->own[i] = true;
@@ -189,9 +197,12 @@ static int make_pipe(struct ends *ends, int i)
 
 static int open_null(struct ends *ends, int i)
 {
-    ends->child[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (ends->child[i] < 0)
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
         return -errno;
+    tusk_try(tusk__spawn_lift(&fd, 1));
+    ends->child[i] = fd;
     ends->own[i] = true;
     return 0;
 }
@@ -200,7 +211,6 @@ static int make_end(struct ends *ends, int i, int wanted)
 {
     switch (wanted) {
     case TUSK_INHERIT:
-        ends->child[i] = i;
         return 0;
     case TUSK_PIPE:
         return make_pipe(ends, i);
@@ -209,7 +219,7 @@ static int make_end(struct ends *ends, int i, int wanted)
     case TUSK_STDOUT:
         if (i != 2)
             return tusk_raise(-EINVAL, "TUSK_STDOUT is for .stderr_fd only");
-        ends->child[i] = ends->child[1];
+        ends->child[i] = ends->child[1] >= 0 ? ends->child[1] : 1;
         return 0;
     default:
         ends->child[i] = wanted;
@@ -294,7 +304,8 @@ static int start(struct tusk_process *process, const struct tusk__spawn *spawn)
         return explain(rc, spawn, in_cwd);
     process->pid = rc;
     rc = watch(process);
-    if (rc < 0) {
+    /* Its end is still to be taken, so the number is its own. */
+    if (rc < 0 && tusk__spawn_reap(process->pid, false, &code) == -EAGAIN) {
         kill(process->pid, SIGKILL);
         tusk__spawn_reap(process->pid, true, &code);
     }
@@ -343,6 +354,7 @@ int(tusk_create_subprocess_exec)(const char *const argv[], tusk_process **ret_pr
     if (!process)
         return io ? -ENOMEM : tusk_last_error();
     process->io = io;
+    tusk__row_init(&process->waiters);
     rc = start_with_ends(process, argv, options ? options : &defaults);
     if (rc < 0) {
         tusk__free(process);
@@ -367,8 +379,9 @@ void tusk_process_release(tusk_process *process)
 {
     if (!process)
         return;
+    process->released = true;
     release_streams(process);
-    unref(process);
+    tusk__process_unref(process);
 }
 
 /* ---- knowing and waiting ---- */
@@ -403,17 +416,16 @@ bool tusk_process_returncode(const tusk_process *process, int *ret_code)
 
 static bool cancel_wait(struct tusk__wait *wait, struct tusk__text *text)
 {
-    struct tusk__process_waiter *waiter = container_of(wait, struct tusk__process_waiter, waiter.wait);
+    struct end_wait *end_wait = container_of(wait, struct end_wait, waiter.wait);
 
-    if (waiter->link.from)
-        tusk__link_remove(&waiter->link);
+    tusk__row_leave(&end_wait->process->waiters, &end_wait->place);
     return tusk__waiter_cancel(wait, text);
 }
 
 static void describe_wait(const struct tusk__wait *wait, char *text, size_t size)
 {
     snprintf(text, size, "the end of process %d",
-             (int)container_of(wait, struct tusk__process_waiter, waiter.wait)->process->pid);
+             (int)container_of(wait, struct end_wait, waiter.wait)->process->pid);
 }
 
 static const struct tusk__wait_kind wait_kind = {.cancel = cancel_wait, .describe = describe_wait};
@@ -421,26 +433,27 @@ static const struct tusk__wait_kind wait_kind = {.cancel = cancel_wait, .describ
 static int wait_for_end(struct tusk_process *process)
 {
     struct tusk__task *task = tusk__running_task();
-    struct tusk__process_waiter waiter = {.process = process};
-    int rc;
+    struct end_wait end_wait = {.process = process};
 
     if (!task)
         return TUSK_NOT_IN_TASK;
-    process->references++;
-    tusk__waiter_init(&waiter.waiter, task, &wait_kind);
-    tusk__link_add(&process->waiters, &waiter.link);
-    rc = tusk__waiter_wait(&waiter.waiter);
-    unref(process);
-    return rc;
+    tusk__waiter_init(&end_wait.waiter, task, &wait_kind);
+    tusk__row_append(&process->waiters, &end_wait.place);
+    return tusk__waiter_wait(&end_wait.waiter);
 }
 
 int tusk_process_wait(tusk_process *process)
 {
+    int rc;
+
     if (!process)
         return -EINVAL;
-    if (!process->ended)
-        tusk_try(wait_for_end(process));
-    return process->code >= 0 ? process->code : 128 - process->code;
+    tusk__process_retain(process);
+    rc = process->ended ? 0 : wait_for_end(process);
+    if (rc == 0)
+        rc = process->code >= 0 ? process->code : 128 - process->code;
+    tusk__process_unref(process);
+    return rc;
 }
 
 /* ---- signals ---- */
@@ -454,7 +467,8 @@ int tusk_process_send_signal(tusk_process *process, int signum)
     if (process->ended)
         return -ESRCH;
     /* The number is the child's until its end was taken, and that happens in this thread. */
-    rc = process->descriptor ? tusk__system_pidfd_send_signal(process->descriptor->watch.fd, signum) : -ENOSYS;
+    rc =
+        process->descriptor ? tusk__system_pidfd_send_signal(process->descriptor->watch.fd, signum) : -ENOSYS;
     if (rc == -ENOSYS || rc == -EPERM)
         rc = kill(process->pid, signum) < 0 ? -errno : 0;
     return rc;

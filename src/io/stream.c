@@ -33,8 +33,8 @@ static void close_channel(struct tusk_stream *stream)
     struct tusk__channel *channel = &stream->channel;
 
     stream->closed = true;
-    tusk__descriptor_unlisten(channel->descriptor, channel->wants[TUSK__WRITE], &stream->flusher);
-    tusk__descriptor_unlisten(channel->descriptor, channel->wants[TUSK__READ], &stream->reader_ear);
+    tusk__channel_unlisten(channel, &stream->flusher);
+    tusk__channel_unlisten(channel, &stream->reader_ear);
     tusk__channel_close(channel);
 }
 
@@ -53,7 +53,7 @@ static void close_with_loop(struct tusk__closable *closable)
 
 static void on_writable(struct tusk__io_waiter *flusher, int rc)
 {
-    struct tusk_stream *stream = container_of(flusher, struct tusk_stream, flusher);
+    struct tusk_stream *stream = container_of(flusher, struct tusk_stream, flusher.waiter);
 
     if (rc < 0)
         tusk__stream_lose(stream, rc);
@@ -69,12 +69,13 @@ static struct tusk_stream *make(struct tusk__io *io, struct tusk__descriptor *de
     if (!stream)
         return tusk__fail(-ENOMEM);
     stream->io = io;
-    stream->waiters_end = &stream->waiters;
+    tusk__row_init(&stream->turns);
+    tusk__row_init(&stream->waiters);
     stream->references = 2;
     stream->limit = limit ? limit : LIMIT;
     stream->high = HIGH;
     stream->low = LOW;
-    stream->flusher.ready = on_writable;
+    stream->flusher.waiter.ready = on_writable;
     tusk__channel_open(&stream->channel, descriptor);
     tusk__io_add_closable(io, &stream->closable, close_with_loop);
     return stream;
@@ -92,6 +93,20 @@ struct tusk_stream *tusk__stream_new(struct tusk__io *io, struct tusk__descripto
     return stream;
 }
 
+/* Of sockets only those of bytes: an empty message is no end. */
+static int check_kind(const struct tusk__descriptor *descriptor)
+{
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof type;
+
+    if (descriptor->kind == TUSK__FD_FILE)
+        return tusk_raise(-ENOTSUP, "a regular file is no stream: use tusk_read() and tusk_write()");
+    if (descriptor->kind == TUSK__FD_MESSAGES)
+        tusk_try(tusk__system_of(descriptor->io->loop)
+                     ->getsockopt(descriptor->watch.fd, SOL_SOCKET, SO_TYPE, &type, &size));
+    return type == SOCK_STREAM ? 0 : tusk_raise(-EINVAL, "a socket of messages is no stream");
+}
+
 int(tusk_open_stream)(int fd, tusk_stream **ret_stream, const struct tusk_stream_options *options)
 {
     struct tusk__io *io;
@@ -105,8 +120,7 @@ int(tusk_open_stream)(int fd, tusk_stream **ret_stream, const struct tusk_stream
     if (!io)
         return tusk_last_error();
     tusk_try(tusk__descriptor_get(io, fd, &descriptor));
-    if (descriptor->kind == TUSK__FD_FILE)
-        return tusk_raise(-ENOTSUP, "a regular file is no stream: use tusk_read() and tusk_write()");
+    tusk_try(check_kind(descriptor));
     *ret_stream = make(io, descriptor, options ? options->limit : 0);
     return *ret_stream ? 0 : tusk_last_error();
 }
@@ -120,63 +134,61 @@ void tusk_stream_release(tusk_stream *stream)
     tusk__stream_unref(stream);
 }
 
-/* ---- those who wait for a change ---- */
+/* ---- those who wait ---- */
 
-struct tusk__change {
+/* A task that waits for a change of the stream, or for something to read. */
+struct change {
     struct tusk__waiter waiter;
+    struct tusk__place place;
     struct tusk_stream *stream;
-    /* Its place among the stream's waiters; from is NULL: it has none. */
-    struct tusk__change *next;
-    struct tusk__change **from;
 };
-
-static void append(struct tusk_stream *stream, struct tusk__change *change)
-{
-    change->next = NULL;
-    change->from = stream->waiters_end;
-    *stream->waiters_end = change;
-    stream->waiters_end = &change->next;
-}
-
-static void take_out(struct tusk_stream *stream, struct tusk__change *change)
-{
-    if (stream->waiters_end == &change->next)
-        stream->waiters_end = change->from;
-    *change->from = change->next;
-    if (change->next)
-        change->next->from = change->from;
-    change->from = NULL;
-}
 
 static bool cancel_change(struct tusk__wait *wait, struct tusk__text *text)
 {
-    struct tusk__change *change = container_of(wait, struct tusk__change, waiter.wait);
+    struct change *change = container_of(wait, struct change, waiter.wait);
 
-    if (change->from)
-        take_out(change->stream, change);
+    tusk__row_leave(&change->stream->waiters, &change->place);
     return tusk__waiter_cancel(wait, text);
+}
+
+static bool cancel_read(struct tusk__wait *wait, struct tusk__text *text)
+{
+    struct tusk_stream *stream = container_of(wait, struct change, waiter.wait)->stream;
+
+    tusk__channel_unlisten(&stream->channel, &stream->reader_ear);
+    return tusk__waiter_cancel(wait, text);
+}
+
+static void describe(const struct tusk__wait *wait, const char *what, char *text, size_t size)
+{
+    const struct tusk_stream *stream = container_of(wait, struct change, waiter.wait)->stream;
+
+    if (stream->closed)
+        snprintf(text, size, "a stream");
+    else
+        snprintf(text, size, "the stream on descriptor %d to %s", stream->channel.descriptor->watch.fd, what);
 }
 
 static void describe_change(const struct tusk__wait *wait, char *text, size_t size)
 {
-    const struct tusk__change *change = container_of(wait, struct tusk__change, waiter.wait);
+    describe(wait, "take what was written", text, size);
+}
 
-    if (change->stream->closed)
-        snprintf(text, size, "a stream");
-    else
-        snprintf(text, size, "the stream on descriptor %d to take what was written",
-                 change->stream->channel.descriptor->watch.fd);
+static void describe_read(const struct tusk__wait *wait, char *text, size_t size)
+{
+    describe(wait, "bring something to read", text, size);
 }
 
 static const struct tusk__wait_kind change_kind = {.cancel = cancel_change, .describe = describe_change};
+static const struct tusk__wait_kind read_kind = {.cancel = cancel_read, .describe = describe_read};
 
 void tusk__stream_changed(struct tusk_stream *stream)
 {
-    while (stream->waiters) {
-        struct tusk__change *change = stream->waiters;
+    struct tusk__place *place;
 
-        take_out(stream, change);
-        tusk__waiter_end(&change->waiter, 0);
+    while ((place = stream->waiters.first) != NULL) {
+        tusk__row_leave(&stream->waiters, place);
+        tusk__waiter_end(&container_of(place, struct change, place)->waiter, 0);
     }
     if (stream->owner_changed)
         stream->owner_changed(stream, stream->owner);
@@ -184,45 +196,20 @@ void tusk__stream_changed(struct tusk_stream *stream)
 
 int tusk__stream_wait(struct tusk_stream *stream)
 {
-    struct tusk__change change = {.stream = stream};
+    struct change change;
     struct tusk__task *task = tusk__running_task();
 
     if (!task)
         return TUSK_NOT_IN_TASK;
+    change.stream = stream;
     tusk__waiter_init(&change.waiter, task, &change_kind);
-    append(stream, &change);
+    tusk__row_append(&stream->waiters, &change.place);
     return tusk__waiter_wait(&change.waiter);
 }
 
-/* ---- the task that reads ---- */
-
-static bool cancel_read(struct tusk__wait *wait, struct tusk__text *text)
-{
-    struct tusk__change *change = container_of(wait, struct tusk__change, waiter.wait);
-    struct tusk_stream *stream = change->stream;
-
-    if (!stream->closed)
-        tusk__descriptor_unlisten(stream->channel.descriptor, stream->channel.wants[TUSK__READ],
-                                  &stream->reader_ear);
-    return tusk__waiter_cancel(wait, text);
-}
-
-static void describe_read(const struct tusk__wait *wait, char *text, size_t size)
-{
-    const struct tusk__change *change = container_of(wait, struct tusk__change, waiter.wait);
-
-    if (change->stream->closed)
-        snprintf(text, size, "a stream");
-    else
-        snprintf(text, size, "something to read from the stream on descriptor %d",
-                 change->stream->channel.descriptor->watch.fd);
-}
-
-static const struct tusk__wait_kind read_kind = {.cancel = cancel_read, .describe = describe_read};
-
 static void on_readable(struct tusk__io_waiter *ear, int rc)
 {
-    struct tusk_stream *stream = container_of(ear, struct tusk_stream, reader_ear);
+    struct tusk_stream *stream = container_of(ear, struct tusk_stream, reader_ear.waiter);
 
     /* A descriptor that was closed by its number, under the stream. */
     if (unlikely(rc < 0 && !stream->closed))
@@ -233,7 +220,7 @@ static void on_readable(struct tusk__io_waiter *ear, int rc)
 
 int tusk__stream_wait_readable(struct tusk_stream *stream)
 {
-    struct tusk__change change;
+    struct change change;
     struct tusk__task *task = tusk__running_task();
     int rc;
 
@@ -243,7 +230,7 @@ int tusk__stream_wait_readable(struct tusk_stream *stream)
         return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
     change.stream = stream;
     tusk__waiter_init(&change.waiter, task, &read_kind);
-    stream->reader_ear.ready = on_readable;
+    stream->reader_ear.waiter.ready = on_readable;
     tusk_try(tusk__channel_listen(&stream->channel, TUSK__READ, &stream->reader_ear));
     stream->reader = &change.waiter;
     rc = tusk__waiter_wait(&change.waiter);
@@ -282,9 +269,16 @@ void tusk__stream_lose(struct tusk_stream *stream, int error)
     finish(stream, error);
 }
 
+void tusk__stream_fail_to_write(struct tusk_stream *stream, int error)
+{
+    if (!stream->closing && !stream->owner_changed)
+        tusk__stream_save_input(stream);
+    finish(stream, error);
+}
+
 bool tusk__stream_start_flusher(struct tusk_stream *stream)
 {
-    int rc = stream->flusher.from ? 0 : tusk__channel_listen(&stream->channel, TUSK__WRITE, &stream->flusher);
+    int rc = tusk__channel_listen(&stream->channel, TUSK__WRITE, &stream->flusher);
 
     if (rc < 0)
         tusk__stream_lose(stream, rc);
@@ -306,19 +300,21 @@ static int send_kept(struct tusk_stream *stream)
     return 0;
 }
 
-/* Tells the peer that this was all. */
+/* Tells the peer that this was all, when those who wait for their turn have had it. */
 static int send_eof(struct tusk_stream *stream)
 {
-    int rc = stream->eof_wanted && !stream->eof_sent ? stream->channel.kind->shut_down(&stream->channel) : 0;
+    bool may = stream->eof_wanted && !stream->eof_sent && !stream->turns.first;
+    int rc = may ? stream->channel.kind->shut_down(&stream->channel) : 0;
 
     if (rc == 0)
-        stream->eof_sent = stream->eof_wanted;
+        stream->eof_sent = stream->eof_sent || may;
     return rc;
 }
 
 static int end_gracefully(struct tusk_stream *stream)
 {
-    return stream->closing && stream->channel.kind->finish ? stream->channel.kind->finish(&stream->channel) : 0;
+    return stream->closing && stream->channel.kind->finish ? stream->channel.kind->finish(&stream->channel)
+                                                           : 0;
 }
 
 /* Whatever is to be done after what was written, as far as it goes. 0, -EAGAIN or an error. */
@@ -346,7 +342,7 @@ void tusk__stream_flush(struct tusk_stream *stream)
     if (rc == -ENOTSUP && stream->eof_wanted)
         finish(stream, 0);
     else if (rc < 0)
-        finish(stream, rc);
+        tusk__stream_fail_to_write(stream, rc);
     else if (stream->closing && !stream->writing)
         finish(stream, 0);
     else
@@ -361,8 +357,7 @@ void tusk_stream_close(tusk_stream *stream)
         return;
     stream->closing = true;
     if (stream->reader) {
-        tusk__descriptor_unlisten(stream->channel.descriptor, stream->channel.wants[TUSK__READ],
-                                  &stream->reader_ear);
+        tusk__channel_unlisten(&stream->channel, &stream->reader_ear);
         tusk__waiter_end(stream->reader, TUSK_STREAM_CLOSED);
     }
     tusk__stream_changed(stream);
@@ -375,7 +370,7 @@ static void reset_on_close(struct tusk_stream *stream)
     const struct linger linger = {.l_onoff = 1, .l_linger = 0};
     struct tusk__descriptor *descriptor = stream->channel.descriptor;
 
-    if (descriptor->kind == TUSK__FD_STREAM)
+    if (tusk__channel_is_socket(&stream->channel) && !descriptor->closed)
         tusk__system_of(stream->io->loop)
             ->setsockopt(descriptor->watch.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }

@@ -20,8 +20,7 @@
 
 #include "io/bytes.h"
 #include "io/channel.h"
-
-struct tusk__change;
+#include "io/row.h"
 
 struct tusk_stream {
     struct tusk__closable closable;
@@ -44,9 +43,11 @@ struct tusk_stream {
     struct tusk__bytes in;
     /* How long a line may be. */
     size_t limit;
-    /* The task that reads; NULL: none. */
+    /* A task is in a call that reads: others are refused. */
+    bool reading;
+    /* The task that waits to read; NULL: none. */
     struct tusk__waiter *reader;
-    struct tusk__io_waiter reader_ear;
+    struct tusk__channel_ear reader_ear;
     /* See tusk_stream_partial. */
     size_t partial;
 
@@ -56,12 +57,13 @@ struct tusk_stream {
     size_t high;
     size_t low;
     /* Sends what is in `out` whenever the channel can take it. Waiting, if anything is there. */
-    struct tusk__io_waiter flusher;
+    struct tusk__channel_ear flusher;
     /* A task sends its own data now, piece by piece: others wait. */
     bool writing;
+    /* The writers that wait for their turn; the first one has the next. */
+    struct tusk__row turns;
     /* Those who wait: to write, for the low mark, for the end. Woken by any change, each looks itself. */
-    struct tusk__change *waiters;
-    struct tusk__change **waiters_end;
+    struct tusk__row waiters;
 
     /* Hears of each change: a transport's. Or NULL. */
     void (*owner_changed)(struct tusk_stream *stream, void *owner);
@@ -98,8 +100,20 @@ void tusk__stream_flush(struct tusk_stream *stream);
 /* The connection is lost: closes the channel and wakes everybody. */
 void tusk__stream_lose(struct tusk_stream *stream, int error);
 
+/* The same because something could not be written: what the peer has sent before can still be read. */
+void tusk__stream_fail_to_write(struct tusk_stream *stream, int error);
+
+/* Reads what is there into the stream's buffer. */
+void tusk__stream_save_input(struct tusk_stream *stream);
+
 /* Writes without waiting: what the system does not take is kept, however much it is. As tusk_stream_writelines. */
 int tusk__stream_post(struct tusk_stream *stream, const struct iovec *data, int count);
+
+/* What can only be written was read, or the other way round: that says nothing of the connection. */
+static inline bool tusk__stream_is_misused(const struct tusk_stream *stream, ssize_t rc)
+{
+    return rc == -EBADF && !stream->closed && !stream->channel.descriptor->closed;
+}
 
 static inline struct tusk_stream *tusk__stream_retain(struct tusk_stream *stream)
 {

@@ -1,12 +1,9 @@
 /*
  * Streams: what is known of them.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "io/address.h"
 #include "io/stream.h"
 
 static int give(const void *value, size_t length, void *ret_value, size_t *size)
@@ -50,36 +47,6 @@ int tusk_stream_get_extra_info(const tusk_stream *stream, const char *name, void
                                       : -ENOENT;
 }
 
-static void write_unix(const struct sockaddr_un *address, size_t length, char *text, size_t size)
-{
-    size_t path = length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
-    bool is_abstract = path > 1 && !address->sun_path[0];
-
-    if (is_abstract)
-        snprintf(text, size, "@%.*s", (int)(path - 1), address->sun_path + 1);
-    else
-        snprintf(text, size, "%.*s", (int)path, address->sun_path);
-}
-
-static void write_address(const struct sockaddr_storage *address, size_t length, char *text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN];
-
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(text, size, "%s:%d", host, ntohs(in->sin_port));
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        snprintf(text, size, "[%s]:%d", host, ntohs(in6->sin6_port));
-    } else if (address->ss_family == AF_UNIX) {
-        write_unix((const void *)address, length, text, size);
-    }
-}
-
 const char *tusk_stream_peername(const tusk_stream *stream, char *text, size_t size)
 {
     struct sockaddr_storage address;
@@ -89,6 +56,6 @@ const char *tusk_stream_peername(const tusk_stream *stream, char *text, size_t s
         return "";
     text[0] = '\0';
     if (tusk_stream_get_extra_info(stream, "peername", &address, &length) == 0)
-        write_address(&address, length, text, size);
+        tusk__address_text((struct sockaddr *)&address, (socklen_t)length, text, size);
     return text;
 }

@@ -1,6 +1,7 @@
 /*
  * Streams: reading.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -18,16 +19,26 @@ static ssize_t end_of(const struct tusk_stream *stream)
     return stream->eof && !stream->closing ? 0 : tusk__stream_check(stream);
 }
 
-/* Nothing is there now. An idle stream keeps no memory. */
-static int wait_readable(struct tusk_stream *stream)
+/*
+ * One task reads at a time, also while it waits in between: what another one took would be missing from what
+ * it has. The stream stays as long as it reads.
+ */
+static int begin(struct tusk_stream *stream)
 {
-    int rc;
-
-    tusk__bytes_trim(stream->io, &stream->in);
+    if (!stream)
+        return -EINVAL;
+    if (unlikely(stream->reading))
+        return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
+    if (unlikely(stream->closing && stream->error == 0))
+        return TUSK_STREAM_CLOSED;
+    stream->reading = true;
     tusk__stream_retain(stream);
-    rc = tusk__stream_wait_readable(stream);
-    if (rc == 0)
-        rc = tusk__stream_check(stream);
+    return 0;
+}
+
+static ssize_t end(struct tusk_stream *stream, ssize_t rc)
+{
+    stream->reading = false;
     tusk__stream_unref(stream);
     return rc;
 }
@@ -38,33 +49,12 @@ static ssize_t try_read(struct tusk_stream *stream, void *buffer, size_t size)
     ssize_t rc = tusk__channel_read(&stream->channel, buffer, size);
 
     if (likely(rc > 0))
-        return rc;
-    if (rc == 0)
+        tusk__io_charge(stream->io, (size_t)rc);
+    else if (rc == 0)
         stream->eof = true;
-    else if (rc < 0 && rc != -EAGAIN)
+    else if (rc != -EAGAIN && !tusk__stream_is_misused(stream, rc))
         tusk__stream_lose(stream, (int)rc);
     return rc;
-}
-
-/* Reads into this memory: how many bytes, 0 at the end, or an error. Suspends. */
-static ssize_t receive(struct tusk_stream *stream, void *buffer, size_t size)
-{
-    ssize_t rc;
-
-    if (unlikely(stream->eof || stream->closing))
-        return end_of(stream);
-    if (unlikely(!tusk__running_task()))
-        return TUSK_NOT_IN_TASK;
-    if (unlikely(tusk__io_over_budget(stream->io)))
-        tusk_try(tusk_sleep(0));
-    for (;;) {
-        if (unlikely(stream->closing))
-            return end_of(stream);
-        rc = try_read(stream, buffer, size);
-        if (rc != -EAGAIN)
-            return rc;
-        tusk_try(wait_readable(stream));
-    }
 }
 
 /* Room for what one read brings; more than a little beside what is there already. */
@@ -79,30 +69,71 @@ static int make_room(struct tusk_stream *stream)
     return tusk__bytes_reserve(stream->io, &stream->in, wanted);
 }
 
-/* Reads more into the stream's buffer: as receive(). */
-static ssize_t fill(struct tusk_stream *stream)
+/* The same into the stream's buffer. */
+static ssize_t try_fill(struct tusk_stream *stream)
 {
+    struct tusk__bytes *in = &stream->in;
     ssize_t rc;
 
-    if (unlikely(stream->eof || stream->closing))
-        return end_of(stream);
-    if (unlikely(!tusk__running_task()))
-        return TUSK_NOT_IN_TASK;
-    if (unlikely(tusk__io_over_budget(stream->io)))
-        tusk_try(tusk_sleep(0));
-    for (;;) {
-        if (unlikely(stream->closing))
-            return end_of(stream);
-        if (tusk__channel_may_read(&stream->channel)) {
-            tusk_try(make_room(stream));
-            rc = try_read(stream, stream->in.data + stream->in.end, stream->in.capacity - stream->in.end);
-            if (likely(rc > 0))
-                stream->in.end += (size_t)rc;
-            if (rc != -EAGAIN)
-                return rc;
-        }
-        tusk_try(wait_readable(stream));
+    if (!tusk__channel_may_read(&stream->channel))
+        return -EAGAIN;
+    tusk_try(make_room(stream));
+    rc = try_read(stream, in->data + in->end, in->capacity - in->end);
+    if (rc > 0)
+        in->end += (size_t)rc;
+    return rc;
+}
+
+/* A peer that has gone has sent so much at most, unless it may still send. */
+enum { MOST_SAVED = 16777216 };
+
+void tusk__stream_save_input(struct tusk_stream *stream)
+{
+    struct tusk__bytes *in = &stream->in;
+    ssize_t rc = !stream->eof;
+
+    while (rc > 0 && tusk__bytes_size(in) < MOST_SAVED) {
+        rc = tusk__bytes_reserve(stream->io, in, PORTION);
+        if (rc == 0)
+            rc = tusk__channel_read(&stream->channel, in->data + in->end, in->capacity - in->end);
+        if (rc > 0)
+            in->end += (size_t)rc;
     }
+}
+
+/*
+ * Reads into this memory, or into the stream's buffer (NULL): how many bytes, 0 at the end, or an error. When the
+ * connection was lost meanwhile, what was saved stands in the stream's buffer in any case. Suspends.
+ */
+static ssize_t read_more(struct tusk_stream *stream, void *buffer, size_t size)
+{
+    size_t before = tusk__bytes_size(&stream->in);
+    int rc = 0;
+
+    if (unlikely(!stream->eof && !stream->closing && tusk__io_over_budget(stream->io)))
+        rc = tusk__running_task() ? tusk_sleep(0) : 0;
+    while (rc == 0) {
+        ssize_t count;
+
+        if (unlikely(stream->error < 0 && tusk__bytes_size(&stream->in) > before))
+            return (ssize_t)(tusk__bytes_size(&stream->in) - before);
+        if (unlikely(stream->eof || stream->closing))
+            return end_of(stream);
+        if (unlikely(!tusk__running_task()))
+            return TUSK_NOT_IN_TASK;
+        count = buffer ? try_read(stream, buffer, size) : try_fill(stream);
+        if (count != -EAGAIN)
+            return count;
+        /* An idle stream keeps no memory. */
+        tusk__bytes_trim(stream->io, &stream->in);
+        rc = tusk__stream_wait_readable(stream);
+    }
+    return rc;
+}
+
+static ssize_t fill(struct tusk_stream *stream)
+{
+    return read_more(stream, NULL, 0);
 }
 
 /* ---- copying ---- */
@@ -118,15 +149,25 @@ static size_t take(struct tusk_stream *stream, void *buffer, size_t size)
     return count;
 }
 
+/* Into this memory; the stream's buffer is empty. */
+static ssize_t receive(struct tusk_stream *stream, void *buffer, size_t size)
+{
+    ssize_t rc = read_more(stream, buffer, size);
+
+    return rc > 0 && unlikely(tusk__bytes_size(&stream->in) > 0) ? (ssize_t)take(stream, buffer, size) : rc;
+}
+
 ssize_t tusk_stream_read(tusk_stream *stream, void *buffer, size_t size)
 {
-    if (!stream || (!buffer && size > 0))
+    ssize_t rc;
+
+    if (!buffer && size > 0)
         return -EINVAL;
-    if (size == 0)
-        return 0;
-    if (tusk__bytes_size(&stream->in) > 0)
-        return (ssize_t)take(stream, buffer, size);
-    return receive(stream, buffer, size);
+    tusk_try(begin(stream));
+    rc = (ssize_t)take(stream, buffer, size);
+    if (rc == 0 && size > 0)
+        rc = receive(stream, buffer, size);
+    return end(stream, rc);
 }
 
 /* The rest did not come: what did goes back into the stream, so that nothing is lost. */
@@ -139,24 +180,27 @@ static ssize_t put_back(struct tusk_stream *stream, const void *buffer, size_t c
     return code;
 }
 
-ssize_t tusk_stream_readexactly(tusk_stream *stream, void *buffer, size_t size)
+static ssize_t read_exactly(struct tusk_stream *stream, char *buffer, size_t size)
 {
-    size_t count;
+    size_t count = take(stream, buffer, size);
     ssize_t rc = 1;
 
-    if (!stream || (!buffer && size > 0))
-        return -EINVAL;
-    tusk__stream_retain(stream);
-    count = take(stream, buffer, size);
-    while (count < size && (rc = receive(stream, (char *)buffer + count, size - count)) > 0)
+    while (count < size && (rc = receive(stream, buffer + count, size - count)) > 0)
         count += (size_t)rc;
-    stream->partial = count;
     if (rc < 0)
-        rc = put_back(stream, buffer, count, rc);
-    else
-        rc = count == size ? (ssize_t)size : TUSK_INCOMPLETE_READ;
-    tusk__stream_unref(stream);
-    return rc;
+        return put_back(stream, buffer, count, rc);
+    if (count == size)
+        return (ssize_t)size;
+    stream->partial = count;
+    return TUSK_INCOMPLETE_READ;
+}
+
+ssize_t tusk_stream_readexactly(tusk_stream *stream, void *buffer, size_t size)
+{
+    if ((!buffer && size > 0) || size > SSIZE_MAX)
+        return -EINVAL;
+    tusk_try(begin(stream));
+    return end(stream, read_exactly(stream, buffer, size));
 }
 
 size_t tusk_stream_partial(const tusk_stream *stream)
@@ -222,14 +266,13 @@ static ssize_t lend_until(struct tusk_stream *stream, const struct tusk__search 
 {
     ssize_t rc;
 
-    tusk__stream_retain(stream);
+    tusk_try(begin(stream));
     rc = read_until(stream, search);
     if (rc > 0)
         lend(stream, (size_t)rc, ret_data);
     else if (rc == 0)
         rc = lend_rest(stream, ret_data);
-    tusk__stream_unref(stream);
-    return rc;
+    return end(stream, rc);
 }
 
 ssize_t tusk_stream_readuntil_any(tusk_stream *stream, const struct iovec *separators, size_t count,
@@ -237,7 +280,7 @@ ssize_t tusk_stream_readuntil_any(tusk_stream *stream, const struct iovec *separ
 {
     struct tusk__search search = {.separators = separators, .count = count};
 
-    if (!stream || !ret_data)
+    if (!ret_data || (count > 0 && !separators))
         return -EINVAL;
     for (size_t i = 0; i < count; i++) {
         if (separators[i].iov_len == 0)
@@ -269,12 +312,17 @@ static void skip_line(struct tusk_stream *stream)
 
 ssize_t tusk_stream_readline(tusk_stream *stream, const char **ret_line)
 {
-    ssize_t rc = tusk_stream_readuntil(stream, "\n", ret_line);
+    ssize_t rc;
 
+    if (!stream)
+        return -EINVAL;
+    tusk__stream_retain(stream);
+    rc = tusk_stream_readuntil(stream, "\n", ret_line);
     if (rc == TUSK_INCOMPLETE_READ)
-        return (ssize_t)stream->partial;
-    if (rc == TUSK_LIMIT_OVERRUN)
+        rc = (ssize_t)stream->partial;
+    else if (rc == TUSK_LIMIT_OVERRUN)
         skip_line(stream);
+    tusk__stream_unref(stream);
     return rc;
 }
 
@@ -284,24 +332,25 @@ ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data
 
     if (!stream || !ret_data || size > stream->limit)
         return -EINVAL;
+    tusk_try(begin(stream));
     /* What was lent and taken is not needed any more: the whole room is for what comes. */
     if (tusk__bytes_size(&stream->in) == 0)
         stream->in.start = stream->in.end = 0;
-    tusk__stream_retain(stream);
     while (rc > 0 && tusk__bytes_size(&stream->in) < size)
         rc = fill(stream);
     if (rc >= 0) {
         rc = (ssize_t)tusk__bytes_size(&stream->in);
         *ret_data = rc > 0 ? tusk__bytes_first(&stream->in) : "";
     }
-    tusk__stream_unref(stream);
-    return rc;
+    return end(stream, rc);
 }
 
 int tusk_stream_consume(tusk_stream *stream, size_t size)
 {
     if (!stream || size > tusk__bytes_size(&stream->in))
         return -EINVAL;
+    if (stream->reading)
+        return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
     tusk__bytes_consume(&stream->in, size);
     return 0;
 }

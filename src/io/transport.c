@@ -1,13 +1,14 @@
 #include "io/transport.h"
 
+#include <poll.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 
-/*
- * What is read at once at most, as in asyncio's transports four times over; and how often
- * in a row, before others have their turn.
- */
+/* What is read at once at most, and how often in a row before others have their turn: 256 KiB, as asyncio reads. */
 enum { PORTION = 65536, ROUNDS = 4 };
+
+_Static_assert((int)PORTION <= (int)TUSK__SCRATCH, "a portion fits the memory that is read into");
 
 /* ---- the letter ---- */
 
@@ -21,7 +22,7 @@ static void schedule(struct tusk_transport *transport)
 
 static void on_readable(struct tusk__io_waiter *ear, int rc)
 {
-    struct tusk_transport *transport = container_of(ear, struct tusk_transport, ear);
+    struct tusk_transport *transport = container_of(ear, struct tusk_transport, ear.waiter);
 
     if (rc < 0)
         tusk__stream_lose(transport->stream, rc);
@@ -39,10 +40,7 @@ static void on_change(struct tusk_stream *stream, void *owner)
 
 static void stop_listening(struct tusk_transport *transport)
 {
-    struct tusk__channel *channel = &transport->stream->channel;
-
-    if (!transport->stream->closed)
-        tusk__descriptor_unlisten(channel->descriptor, channel->wants[TUSK__READ], &transport->ear);
+    tusk__channel_unlisten(&transport->stream->channel, &transport->ear);
 }
 
 static void destroy(struct tusk_transport *transport)
@@ -68,7 +66,7 @@ static void wait_for_more(struct tusk_transport *transport)
 {
     int rc;
 
-    if (transport->ear.from || !is_reading(transport))
+    if (!is_reading(transport))
         return;
     rc = tusk__channel_listen(&transport->stream->channel, TUSK__READ, &transport->ear);
     if (rc < 0)
@@ -86,14 +84,26 @@ static void receive_eof(struct tusk_transport *transport)
         tusk_stream_close(transport->stream);
 }
 
+/* What can only be written has nothing to read but the news that its reader has gone, as in asyncio. */
+static void look_for_reader(struct tusk_transport *transport)
+{
+    struct tusk_stream *stream = transport->stream;
+    const struct tusk__system *system = tusk__system_of(stream->io->loop);
+    int events = system->poll(stream->channel.descriptor->watch.fd, POLLOUT);
+
+    transport->readable = false;
+    if (events & (POLLERR | POLLHUP | POLLNVAL))
+        tusk__stream_lose(stream, tusk__bytes_size(&stream->out) > 0 ? -EPIPE : 0);
+}
+
 /* What a read brought; false if nothing is to be expected now. */
 static bool account(struct tusk_transport *transport, ssize_t count)
 {
-    if (count == -EAGAIN) {
+    if (count == -EAGAIN)
         transport->readable = false;
-        return false;
-    }
-    if (count == 0)
+    else if (tusk__stream_is_misused(transport->stream, count))
+        look_for_reader(transport);
+    else if (count == 0)
         receive_eof(transport);
     else if (count < 0)
         tusk__stream_lose(transport->stream, (int)count);
@@ -139,16 +149,14 @@ static bool read_once(struct tusk_transport *transport, char *buffer)
 /* Reads what is there, but not for ever; sees to it that what is left comes later. */
 static void read_some(struct tusk_transport *transport)
 {
-    struct tusk__io *io = transport->stream->io;
+    char *scratch = tusk__scratch(transport->stream->io);
     int rounds = 0;
 
-    if (!io->scratch)
-        io->scratch = tusk__alloc(PORTION);
-    if (!io->scratch) {
+    if (!scratch) {
         tusk__stream_lose(transport->stream, -ENOMEM);
         return;
     }
-    while (rounds < ROUNDS && is_reading(transport) && transport->readable && read_once(transport, io->scratch))
+    while (rounds < ROUNDS && is_reading(transport) && transport->readable && read_once(transport, scratch))
         rounds++;
     if (!is_reading(transport))
         return;
@@ -177,6 +185,7 @@ static void tell_of_marks(struct tusk_transport *transport)
 
 static void end(struct tusk_transport *transport)
 {
+    transport->queued = true;
     if (transport->protocol->connection_lost)
         transport->protocol->connection_lost(transport->self, transport->stream->error);
     transport->stream->io->loop->current = NULL;
@@ -241,8 +250,10 @@ struct tusk_transport *tusk__transport_new(struct tusk_stream *stream, const str
         return tusk__fail(-ENOMEM);
     }
     transport->letter = (struct tusk__letter){
-        {.run = tusk__letter_run, .context = tusk__cell_for(*tusk__current_cell(), NULL)}, open_letter, drop_letter};
-    transport->ear.ready = on_readable;
+        {.run = tusk__letter_run, .context = tusk__cell_for(*tusk__current_cell(), NULL)},
+        open_letter,
+        drop_letter};
+    transport->ear.waiter.ready = on_readable;
     transport->stream = stream;
     transport->protocol = protocol;
     transport->self = self;
@@ -254,7 +265,8 @@ struct tusk_transport *tusk__transport_new(struct tusk_stream *stream, const str
     return transport;
 }
 
-int tusk_open_transport(int fd, const struct tusk_protocol *protocol, void *self, tusk_transport **ret_transport)
+int tusk_open_transport(int fd, const struct tusk_protocol *protocol, void *self,
+                        tusk_transport **ret_transport)
 {
     tusk_stream *stream;
     tusk_transport *transport;

@@ -15,12 +15,12 @@
 struct tusk_transport {
     struct tusk__closable closable;
     struct tusk__letter letter;
-    struct tusk__io_waiter ear;
+    struct tusk__channel_ear ear;
     /* With a reference. */
     struct tusk_stream *stream;
     const struct tusk_protocol *protocol;
     void *self;
-    /* The letter is in the ready queue. */
+    /* The letter is in the ready queue, or must not get there any more. */
     bool queued;
     /* connection_made was called. */
     bool made;
