@@ -14,7 +14,7 @@
  *
  * While a task waits in such a call the others run. The calls are named after the system's, take
  * what these take, and return what these return, but for errors: a negative code instead of -1 and
- * errno. A call that need not wait does not suspend, but for one in a hundred, so that a fast peer
+ * errno. A call that need not wait does not suspend, but for one in 128, so that a fast peer
  * cannot keep a loop for itself.
  *
  * They take any descriptor: sockets, pipes, terminals, event and timer descriptors, and regular
