@@ -33,6 +33,8 @@ struct tusk__wait_kind {
     bool (*cancel)(struct tusk__wait *wait, struct tusk__text *text);
     /* What a report says the task waits for: "task 'x'". Writes at most size bytes. */
     void (*describe)(const struct tusk__wait *wait, char *text, size_t size);
+    /* The loop closes, and the task never runs again: gives back what the wait took. NULL: nothing. */
+    void (*abandon)(struct tusk__wait *wait);
 };
 
 struct tusk__wait {

@@ -86,6 +86,15 @@ static void free_quarantine(struct tusk__tasks *tasks)
     }
 }
 
+/* Tasks that will never run again do not give back what they took for a wait. */
+static void abandon_wait(struct tusk_future *future)
+{
+    struct tusk__wait *wait = future->kind == TUSK__TASK ? tusk__task_of(future)->wait : NULL;
+
+    if (wait && wait->kind->abandon)
+        wait->kind->abandon(wait);
+}
+
 static void close(struct tusk_loop *loop)
 {
     struct tusk__tasks *tasks = tusk__tasks_of(loop);
@@ -93,6 +102,8 @@ static void close(struct tusk_loop *loop)
     /* Handles in the lists of futures lie in tasks and gathers: no list must outlive them. */
     for (struct tusk_future *at = tasks->oldest; at; at = at->newer)
         tusk__callbacks_free(at);
+    for (struct tusk_future *at = tasks->oldest; at; at = at->newer)
+        abandon_wait(at);
     while (tasks->oldest)
         tusk__future_destroy(tasks->oldest);
     free_quarantine(tasks);

@@ -41,7 +41,16 @@ static void describe(const struct tusk__wait *wait, char *text, size_t size)
     snprintf(text, size, "%zu futures", container_of(wait, struct waiting, waiter.wait)->count);
 }
 
-static const struct tusk__wait_kind kind = {.cancel = tusk__waiter_cancel, .describe = describe};
+static void abandon(struct tusk__wait *wait)
+{
+    struct waiting *waiting = container_of(wait, struct waiting, waiter.wait);
+
+    if (waiting->count > FEW)
+        tusk__stock_put(&waiting->waiter.task->future.loop->stock, waiting->records);
+}
+
+static const struct tusk__wait_kind kind = {
+    .cancel = tusk__waiter_cancel, .describe = describe, .abandon = abandon};
 
 static bool has_failed(const struct tusk_future *future)
 {

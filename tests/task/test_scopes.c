@@ -634,6 +634,38 @@ static void test_an_error_in_the_clean_up_of_a_cancel(void **state)
     play_quietly(fail_and_cancel);
 }
 
+/* ---- the loop closes under a wait ---- */
+
+enum { CROWD = 40 };
+
+static int wait_for_crowd(void *arg)
+{
+    return tusk_wait(arg, CROWD);
+}
+
+static int leave_a_wait(void *arg)
+{
+    tusk_future **futures = arg;
+
+    for (int i = 0; i < CROWD; i++)
+        futures[i] = tusk_loop_create_future(tusk_get_running_loop());
+    tusk_release(tusk_create_task(wait_for_crowd, futures));
+    return tusk_sleep(0.01);
+}
+
+static void test_a_loop_closed_under_a_wait_for_many(void **state)
+{
+    tusk_future *futures[CROWD];
+    size_t live = tusk__live();
+    tusk_loop *loop = tusk_new_event_loop(.clock = TUSK_CLOCK_VIRTUAL);
+
+    (void)state;
+    tusk_loop_set_exception_handler(loop, keep_report, NULL);
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, leave_a_wait, futures)), 0);
+    assert_int_equal(tusk_loop_close(loop), 0);
+    assert_int_equal(tusk__live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -653,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_group),
         cmocka_unit_test(test_leaving_a_group_waits_through_cancels),
         cmocka_unit_test(test_an_error_in_the_clean_up_of_a_cancel),
+        cmocka_unit_test(test_a_loop_closed_under_a_wait_for_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
