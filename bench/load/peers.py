@@ -83,13 +83,14 @@ class Floor(Built):
 
 
 class Tusk(Built):
-    """THE PLACE OF TUSK: a service is there as soon as bench/load/tusk_<service>.c is."""
+    """Its own echo server, and two of the examples."""
 
     services = SERVICES
 
     def __init__(self, build_dir):
-        super().__init__("tusk", build_dir, {service: "tusk_" + service for service in SERVICES},
-                         "there is no bench/load/{program}.c yet")
+        examples = os.path.join(build_dir, "examples")
+        super().__init__("tusk", build_dir, {"echo": "tusk_echo", "kv": os.path.join(examples, "kv_server"),
+                                             "files": os.path.join(examples, "file_server")}, "{program} is not built")
 
 
 class Library(Peer):
