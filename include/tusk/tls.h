@@ -27,8 +27,8 @@
  * else that goes wrong in TLS, also when the peer refuses us. Both come with a message that says
  * why, for tusk_message() and reports.
  *
- * Stack. A handshake takes up to 20 KiB of the task's stack, and a read or write up to 8: as much as
- * tasks have by default, but more than TUSK_STACK_MIN.
+ * Stack. Calls on streams with TLS take 8 KiB of the task's stack (OpenSSL 3.0; others may take
+ * more), so it should have more than TUSK_STACK_MIN. The default is plenty.
  *
  * This is OpenSSL, version 3, and its names for ciphers and versions. A tusk that was built without
  * it has all of this, but creations and calls fail with -ENOTSUP.
@@ -100,23 +100,28 @@ struct tusk_tls_context_options {
     const char *ciphers;
     const char *ciphersuites;
     /*
-     * No resumption. Else a server gives tickets out, which cost it no memory; and a client keeps the last 256 for
-     * connections to the same server_hostname and port, which save certificates and signatures.
+     * No resumption. Else a server gives tickets out, which cost it no memory; and a client keeps the
+     * last 256 for connections to the same server_hostname and port, which save certificates and
+     * signatures.
      */
     bool no_sessions;
     /* Servers: see tusk_tls_sni. */
     tusk_tls_sni *sni;
     void *sni_arg;
-    /* Lets the kernel encrypt where it can (Linux with its tls module), so that OpenSSL's part ends with the handshake. */
+    /*
+     * Lets the kernel encrypt where it can (Linux with its tls module), so that OpenSSL's part ends
+     * with the handshake.
+     */
     bool ktls;
     int tusk__end;
 };
 
 /*
- * A new context, with one reference. NULL on an error, with a message: tusk_last_error() is -ENOENT, -EACCES ... for a
- * file that cannot be read; TUSK_TLS_FILE for one that can but is not what it should be, or a key
- * that is not the certificate's; -EINVAL for options that make no sense; -ENOTSUP; -ENOMEM. Reads
- * files, so it may block for as long as that takes; never suspends. Strings are copied. Any thread.
+ * A new context, with one reference. NULL on an error, with a message: tusk_last_error() is -ENOENT,
+ * -EACCES ... for a file that cannot be read; TUSK_TLS_FILE for one that can but is not what it
+ * should be, or a key that is not the certificate's; -EINVAL for options that make no sense;
+ * -ENOTSUP; -ENOMEM. Reads files, so it may block for as long as that takes; never suspends. Strings
+ * are copied. Any thread.
  */
 TUSK_API tusk_tls_context *tusk_tls_context_create(const struct tusk_tls_context_options *options);
 
@@ -133,8 +138,9 @@ TUSK_API void tusk_tls_context_release(tusk_tls_context *context);
 
 struct tusk_start_tls_options {
     /*
-     * Clients: the name or the address of the server, which its certificate must have and which the server is told (SNI).
-     * "": there is none, and any name will do. It may be left out only if the context does not verify.
+     * Clients: the name of the server, which its certificate must have and which the server is told
+     * (SNI); or its address. "": any name will do, which is safe against nobody. It may be left out
+     * only if the context does not verify.
      */
     const char *server_hostname;
     /* Seconds after which a handshake that is not done fails with -ETIMEDOUT. 0: 60. */
@@ -145,21 +151,23 @@ struct tusk_start_tls_options {
 };
 
 /*
- * Goes over to TLS, on a connected socket's stream: sends what is unsent, then shakes hands, as client or
- * server as the context says. (StreamWriter.start_tls) What the peer has sent early, and was not read, is taken for TLS, never
- * for data afterwards: so nobody can slip plain text in. Data that readline() and the like have lent
- * is not valid any more.
+ * Goes over to TLS, on a connected socket's stream: sends what is unsent, then shakes hands, as
+ * client or server as the context says. (StreamWriter.start_tls) What the peer has sent early, and
+ * was not read, is taken for TLS, never for data afterwards: so nobody can slip plain text in. Data
+ * that readline() and the like have lent is not valid any more.
  *
  * Returns 0. Errors that leave the stream as it was: -EINVAL, for a server_hostname that is no name
  * or is needed; -ENOTSUP if it is no socket; TUSK_INVALID_STATE if it has TLS already or another task
- * reads from it; -ENOMEM; TUSK_NOT_IN_TASK. Errors that close it: TUSK_TLS_CERTIFICATE,
- * TUSK_TLS_FAILED, TUSK_TLS_EOF, -ETIMEDOUT, -ECONNRESET ..., -ECANCELED. Writes of other tasks wait until it is
- * done. Suspends. Options: .server_hostname, .handshake_timeout, .shutdown_timeout.
+ * reads from it; -ENOMEM; TUSK_NOT_IN_TASK. Errors of the handshake, which close it:
+ * TUSK_TLS_CERTIFICATE, TUSK_TLS_FAILED, TUSK_TLS_EOF, -ETIMEDOUT, -ECONNRESET ..., -ECANCELED. What
+ * other tasks write from here on waits, and goes inside of TLS. Suspends. Options: .server_hostname,
+ * .handshake_timeout, .shutdown_timeout.
  *
  * tusk_stream_get_extra_info() knows then: "cipher", "tls_version" ("TLSv1.3"), "alpn" (what was
- * agreed), "server_name" (what the client asked for), "verify_error" (why the peer's certificate would not have been accepted, with
- * TUSK_CERT_NONE), all texts with their 0; "peercert" (the peer's certificate, DER), and as int "session_reused" and
- * "ktls" (1: sending, 2: receiving). -ENOENT for what there is not.
+ * agreed), "server_name" (what the client asked for), "verify_error" (why the peer's certificate
+ * would not have been accepted, with TUSK_CERT_NONE), all texts with their 0; "peercert" (the peer's
+ * certificate, DER), and as int "session_reused" and "ktls" (what the kernel does: 1 sending, 2
+ * receiving, 3 both). -ENOENT for what there is not.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_stream_start_tls(tusk_stream *stream, tusk_tls_context *context,
                                                    const struct tusk_start_tls_options *options);

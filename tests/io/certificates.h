@@ -1,8 +1,8 @@
 /*
  * Certificates for the tests of TLS, made when the test starts, as PEM files in a folder that goes with it.
  *
- * One authority, "ca.pem", signs the others, but for "self.pem", which signed itself, and "stranger.pem", which
- * another authority did. Each file of a certificate has its key in it.
+ * One authority, "ca.pem", signs the others, but for "self.pem", which signed itself, and
+ * "stranger.pem", which another authority did. Each file of a certificate has its key in it.
  */
 #ifndef TESTS_IO_CERTIFICATES_H
 #define TESTS_IO_CERTIFICATES_H

@@ -31,7 +31,10 @@ static int write_then_close(void *arg)
     return pair_say_goodbye(&pair);
 }
 
-/* The other side has not heard of the end yet, and still writes: that is thrown away, and the end is clean. */
+/*
+ * The other side has not heard of the end yet, and still writes: that is thrown away, and the end is
+ * clean.
+ */
 static int write_to_closing(void *arg)
 {
     struct pair pair;
@@ -74,7 +77,10 @@ static void test_goodbyes(void **state)
 
 /* ---- peers that are stuck ---- */
 
-/* A peer that never answers the goodbye: 30 seconds, or what was asked for. All was sent, so it is no error. */
+/*
+ * A peer that never answers the goodbye: 30 seconds, or what was asked for. All was sent, so it is no
+ * error.
+ */
 static int deaf_peer(void *arg)
 {
     struct pair pair;
@@ -349,7 +355,10 @@ static void test_cut_off(void **state)
     play_quietly(cut_everywhere);
 }
 
-/* One byte is changed on its way, in either direction: it ends in an error or does not matter, and never in wrong data. */
+/*
+ * One byte is changed on its way, in either direction: it ends in an error or does not matter, and
+ * never in wrong data.
+ */
 static int change_byte(long place, unsigned char mask, bool forth)
 {
     struct wired wired = {.forth = {.left = -1, .change = forth ? place : -1, .mask = mask},

@@ -120,6 +120,33 @@ static void test_certificates(void **state)
     play_quietly(resume_with_certificates);
 }
 
+/* A connection that was cut off is no reason not to resume. */
+static int resume_after_abort(void *arg)
+{
+    tusk_tls_context *client = new_client();
+    tusk_tls_context *server = new_server();
+    struct pair pair;
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        tusk_try(pair_open(&pair));
+        tusk_try(pair_start_tls(&pair, client, server, "localhost"));
+        tusk_try(pass_both_ways(&pair));
+        expect_int(fact_int(pair.left, "session_reused"), i > 0);
+        tusk_stream_abort(pair.left);
+        pair_close(&pair);
+    }
+    tusk_tls_context_release(client);
+    tusk_tls_context_release(server);
+    return 0;
+}
+
+static void test_resume_after_abort(void **state)
+{
+    (void)state;
+    play_quietly(resume_after_abort);
+}
+
 /* ---- a session of one name must not open another's door ---- */
 
 static int choose_second(const char *server_name, tusk_tls_context **ret_context, void *arg)
@@ -135,10 +162,11 @@ static void rename_sessions(tusk_tls_context *client, const char *from, const ch
     SSL_SESSION *session = tusk__tls_sessions_take(&client->sessions, from);
 
     expect(session != NULL);
-    if (session)
+    if (session) {
         SSL_SESSION_set1_hostname(session, NULL);
-    if (!session || !tusk__tls_sessions_put(&client->sessions, to, session))
-        stage_failed("the session", 0, 1, __LINE__);
+        tusk__tls_sessions_put(&client->sessions, to, session);
+    }
+    SSL_SESSION_free(session);
 }
 
 static int cross_names_with(enum tusk_tls_version version)
@@ -217,35 +245,54 @@ static void test_resume_chosen(void **state)
 
 /* ---- the list of sessions ---- */
 
+static void put(struct tusk__tls_sessions *sessions, const char *key, int version)
+{
+    SSL_SESSION *session = SSL_SESSION_new();
+
+    SSL_SESSION_set_protocol_version(session, version);
+    SSL_SESSION_set1_id(session, (const unsigned char *)key, (unsigned)strlen(key));
+    tusk__tls_sessions_put(sessions, key, session);
+    SSL_SESSION_free(session);
+}
+
+/* True if there is one, and it is the right one. */
+static bool take(struct tusk__tls_sessions *sessions, const char *key)
+{
+    SSL_SESSION *session = tusk__tls_sessions_take(sessions, key);
+    unsigned length = 0;
+    const unsigned char *id = session ? SSL_SESSION_get_id(session, &length) : NULL;
+    bool right = length == strlen(key) && memcmp(id, key, length) == 0;
+
+    SSL_SESSION_free(session);
+    return right;
+}
+
 static void test_list(void **state)
 {
     struct tusk__tls_sessions sessions = {0};
-    SSL_SESSION *session = SSL_SESSION_new();
     size_t live = tusk__live();
     char key[32];
 
     (void)state;
-    SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION);
-    SSL_SESSION_set1_id(session, (const unsigned char *)"id", 2);
     tusk__tls_sessions_init(&sessions);
     for (int i = 0; i < 1000; i++) {
-        SSL_SESSION_up_ref(session);
         snprintf(key, sizeof key, "host%d:443", i);
-        assert_true(tusk__tls_sessions_put(&sessions, key, session));
+        put(&sessions, key, TLS1_3_VERSION);
     }
     assert_int_equal(sessions.count, 256);
     assert_int_equal(tusk__live(), live + 256);
-    assert_null(tusk__tls_sessions_take(&sessions, "host0:443"));
-    assert_null(tusk__tls_sessions_take(&sessions, "host743:443"));
-    assert_ptr_equal(tusk__tls_sessions_take(&sessions, "host744:443"), session);
-    SSL_SESSION_free(session);
-    assert_null(tusk__tls_sessions_take(&sessions, "host744:443"));
-    assert_ptr_equal(tusk__tls_sessions_take(&sessions, "host999:443"), session);
-    SSL_SESSION_free(session);
+    assert_false(take(&sessions, "host0:443"));
+    assert_false(take(&sessions, "host743:443"));
+    assert_true(take(&sessions, "host744:443"));
+    assert_false(take(&sessions, "host744:443"));
+    assert_true(take(&sessions, "host999:443"));
     assert_int_equal(sessions.count, 254);
+    put(&sessions, "old:443", TLS1_2_VERSION);
+    assert_true(take(&sessions, "old:443"));
+    assert_true(take(&sessions, "old:443"));
+    assert_int_equal(sessions.count, 255);
     tusk__tls_sessions_close(&sessions);
     assert_int_equal(tusk__live(), live);
-    SSL_SESSION_free(session);
 }
 
 /* ---- threads ---- */
@@ -309,10 +356,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resume),        cmocka_unit_test(test_no_sessions),
-        cmocka_unit_test(test_certificates),  cmocka_unit_test(test_cross_names),
-        cmocka_unit_test(test_resume_chosen), cmocka_unit_test(test_list),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_resume),       cmocka_unit_test(test_no_sessions),
+        cmocka_unit_test(test_certificates), cmocka_unit_test(test_resume_after_abort),
+        cmocka_unit_test(test_cross_names),  cmocka_unit_test(test_resume_chosen),
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_threads),
     };
 
     make_certificates();

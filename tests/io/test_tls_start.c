@@ -212,8 +212,8 @@ static int read_plain_then_tls(void *arg)
 }
 
 /*
- * What was written before goes in plain; what other tasks write after the call waits, and goes inside. Also while
- * the plain rest is on its way.
+ * What was written before goes in plain; what other tasks write after the call waits, and goes
+ * inside. Also while the plain rest is on its way.
  */
 static int writers_with(size_t high)
 {

@@ -5,11 +5,13 @@
  *     tls_peer serve [OPTION...]          prints "port N", and serves until its input ends
  *     tls_peer connect PORT [OPTION...] [ACTION...]
  *
- * Options: cert=FILE ca=FILE host=NAME alpn=LIST verify=none|optional|required max=1.2 plain ktls no-sessions.
+ * Options: cert=FILE ca=FILE host=NAME alpn=LIST verify=none|optional|required max=1.2 plain ktls
+ * no-sessions.
  *
- * A server answers lines: "echo TEXT", "fact NAME", "upload BYTES", "download BYTES"; "bye" ends the connection,
- * "drop" cuts it off; with "plain" it expects "STARTTLS" first. How each connection ended is a line of output. Actions of a client: send=TEXT (and
- * a newline), line (prints one), fact=NAME, upload=BYTES, download=BYTES, end (reads to the end), again (connects anew), starttls, drop.
+ * A server answers lines: "echo TEXT", "fact NAME", "upload BYTES", "download BYTES"; "bye" ends the
+ * connection, "drop" cuts it off; with "plain" it expects "STARTTLS" first. How each connection ended
+ * is a line of output. Actions of a client: send=TEXT (and a newline), line (prints one), fact=NAME,
+ * upload=BYTES, download=BYTES, end (reads to the end), again (connects anew), starttls, drop.
  */
 #include <errno.h>
 #include <stdio.h>

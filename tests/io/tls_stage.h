@@ -33,7 +33,10 @@ static STAGE_UNUSED int side_start(void *arg)
     return 0;
 }
 
-/* Both sides shake hands at the same time; what came of it stands in them. Both have ended when it returns. */
+/*
+ * Both sides shake hands at the same time; what came of it stands in them. Both have ended when it
+ * returns.
+ */
 static STAGE_UNUSED int shake_hands(struct side *client, struct side *server)
 {
     tusk_task *task = tusk_create_task(side_start, server, .name = "server");

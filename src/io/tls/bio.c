@@ -11,7 +11,10 @@
 #include "io/system.h"
 #include "io/tls/connection.h"
 
-/* OpenSSL looks at errno as well: a server that sends tickets to a client that has gone already has not failed. */
+/*
+ * OpenSSL looks at errno as well: a server that sends tickets to a client that has gone already has
+ * not failed.
+ */
 static int fail(struct tusk__tls *tls, int code)
 {
     tls->system_error = code;

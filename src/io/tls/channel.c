@@ -23,7 +23,10 @@ static bool cannot_read(const struct tusk__tls *tls)
            !SSL_has_pending(tls->ssl);
 }
 
-/* Reads records until the buffer is full or nothing is there: how many bytes, 0 at the end, -EAGAIN or an error. */
+/*
+ * Reads records until the buffer is full or nothing is there: how many bytes, 0 at the end, -EAGAIN
+ * or an error.
+ */
 static ssize_t read_records(struct tusk__tls *tls, char *buffer, size_t size, enum tusk__direction *wants)
 {
     size_t count = 0;
@@ -239,7 +242,10 @@ static int say_goodbye(struct tusk__tls *tls, enum tusk__direction *wants)
     return 0;
 }
 
-/* Whatever is still there must be read: closing a socket with unread bytes resets it, and what the peer was sent may be lost. */
+/*
+ * Whatever is still there must be read: closing a socket with unread bytes resets it, and what the
+ * peer was sent may be lost.
+ */
 static int await_goodbye(struct tusk__tls *tls, enum tusk__direction *wants)
 {
     char rest[2048];

@@ -25,7 +25,10 @@ static int port_of(const struct tusk__channel *channel)
     return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port) : 0;
 }
 
-/* Goes on with a session of an earlier connection to this host and port, and lets new ones be kept. 0 or -ENOMEM. */
+/*
+ * Goes on with a session of an earlier connection to this host and port, and lets new ones be kept. 0
+ * or -ENOMEM.
+ */
 static int resume(struct tusk__tls *tls, const struct tusk__channel *channel, const char *hostname)
 {
     size_t size = strlen(hostname) + sizeof ":65535";

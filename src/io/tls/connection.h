@@ -6,11 +6,12 @@
  * OpenSSL's own, for the kernel must know the socket; then the account is kept from what OpenSSL
  * says it wants.
  *
- * `pending`. When OpenSSL says that it could not write, it has encrypted the data already, and must be called
- * again with the same. But a channel that says -EAGAIN has taken nothing, and its user is free to
- * come again with other data. So up to one record is copied to `pending` and is taken; `ear` listens
- * for its chance to go. Rejected: a buffer for what is encrypted, between OpenSSL and the socket, where the kernel
- * could not encrypt, and which a peer could fill that has us answer and does not read.
+ * `pending`. When OpenSSL says that it could not write, it has encrypted the data already, and must
+ * be called again with the same. But a channel that says -EAGAIN has taken nothing, and its user is
+ * free to come again with other data. So up to one record is copied to `pending` and is taken; `ear`
+ * listens for its chance to go. Rejected: a buffer for what is encrypted, between OpenSSL and the
+ * socket, where the kernel could not encrypt, and which a peer could fill that has us answer and does
+ * not read.
  *
  * Life: one reference is the channel's, one the handshake's as long as it lasts, for a callback in
  * it may suspend while somebody closes the stream.
@@ -89,7 +90,10 @@ int tusk__tls_handshake(struct tusk__channel *channel);
 /* Before each call of OpenSSL. */
 void tusk__tls_begin(struct tusk__tls *tls);
 
-/* After one that failed, with what it returned: -EAGAIN and *wants, 0 for the peer's goodbye, or the error, which is kept. */
+/*
+ * After one that failed, with what it returned: -EAGAIN and *wants, 0 for the peer's goodbye, or the
+ * error, which is kept.
+ */
 int tusk__tls_result(struct tusk__tls *tls, int rc, enum tusk__direction *wants);
 
 /* The connection's error, raised with its message. */

@@ -166,7 +166,10 @@ static int write_protocols(struct tusk_tls_context *context, const char *names)
     return 0;
 }
 
-/* RFC 7301: who has nothing in common must not go on, for each would take the other's words for something else. */
+/*
+ * RFC 7301: who has nothing in common must not go on, for each would take the other's words for
+ * something else.
+ */
 static int choose_protocol(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_length,
                            const unsigned char *offered, unsigned size, void *arg)
 {
@@ -195,12 +198,17 @@ static int set_protocols(struct tusk_tls_context *context, const struct tusk_tls
 
 /* ---- sessions ---- */
 
-/* Called when the server has given out a session, in TLS 1.3 some time after the handshake. */
+/*
+ * Called when the server has given out a session, in TLS 1.3 some time after the handshake. 0: it
+ * stays OpenSSL's.
+ */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tusk__tls *tls = SSL_get_app_data(ssl);
 
-    return tls && tls->key && tusk__tls_sessions_put(&tls->context->sessions, tls->key, session);
+    if (tls && tls->key)
+        tusk__tls_sessions_put(&tls->context->sessions, tls->key, session);
+    return 0;
 }
 
 static void set_sessions(SSL_CTX *ssl, const struct tusk_tls_context_options *options)
@@ -223,8 +231,8 @@ static void set_sessions(SSL_CTX *ssl, const struct tusk_tls_context_options *op
 
 /*
  * Buffers of idle connections are released: 34 KiB each. Reading ahead gets a record, and what
- * follows it, by one system call, where OpenSSL makes one for its head and one for the rest. No renegotiation: an old door for
- * attacks, and a reading side would have to write.
+ * follows it, by one system call, where OpenSSL makes one for its head and one for the rest. No
+ * renegotiation: an old door for attacks, and a reading side would have to write.
  */
 static void set_ways(SSL_CTX *ssl, const struct tusk_tls_context_options *options)
 {

@@ -42,10 +42,13 @@ struct tusk_tls_context {
 void tusk__tls_sessions_init(struct tusk__tls_sessions *sessions);
 void tusk__tls_sessions_close(struct tusk__tls_sessions *sessions);
 
-/* Keeps a session, whose reference it takes if it returns true. Any thread. */
-bool tusk__tls_sessions_put(struct tusk__tls_sessions *sessions, const char *key, SSL_SESSION *session);
+/* Keeps a copy of a session, if there is memory. Any thread. */
+void tusk__tls_sessions_put(struct tusk__tls_sessions *sessions, const char *key, const SSL_SESSION *session);
 
-/* A session for this peer, with a reference, or NULL. One of TLS 1.3 is good for one connection, and goes. Any thread. */
+/*
+ * A session for this peer, the caller's own, or NULL. One of TLS 1.3 is good for one connection, and
+ * goes. Any thread.
+ */
 SSL_SESSION *tusk__tls_sessions_take(struct tusk__tls_sessions *sessions, const char *key);
 
 /* ---- server names ---- */
@@ -56,8 +59,8 @@ void tusk__tls_sni_attach(struct tusk_tls_context *context);
 /* ---- errors ---- */
 
 /*
- * Raises what the oldest error in OpenSSL's queue says, with `doing` before it. Returns the system's code or -ENOMEM if it
- * is one of these, else code. Empties the queue.
+ * Raises what the oldest error in OpenSSL's queue says, with `doing` before it. Returns the system's
+ * code or -ENOMEM if it is one of these, else code. Empties the queue.
  */
 int tusk__tls_raise(int code, const char *doing);
 

@@ -1,6 +1,7 @@
 /*
- * What goes wrong in OpenSSL, as codes and messages of tusk. OpenSSL keeps a queue of errors for each thread:
- * it is emptied before each call, for tasks and other libraries leave there what they will, and after each error.
+ * What goes wrong in OpenSSL, as codes and messages of tusk. OpenSSL keeps a queue of errors for each
+ * thread: it is emptied before each call, for tasks and other libraries leave there what they will,
+ * and after each error.
  */
 #include <openssl/err.h>
 #include <openssl/x509.h>

@@ -59,7 +59,10 @@ int tusk__tls_set_hostname(SSL *ssl, const char *hostname)
 
     if (hostname[0] == '\0')
         return 0;
-    /* A name is what stands among the names; no "w*.example.org"; and no common name, for that may be anything. */
+    /*
+     * A name is what stands among the names; no "w*.example.org"; and no common name, for that may be
+     * anything.
+     */
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (write_address(hostname, text))

@@ -1,6 +1,9 @@
 /*
- * Sessions of clients: a list, newest first, of at most SESSIONS. A look-up walks it, which for 256 entries that
- * differ in their first bytes takes a microsecond, where the handshake takes hundreds.
+ * Sessions of clients: a list, newest first, of at most SESSIONS. A look-up walks it, which for 256
+ * entries that differ in their first bytes takes a microsecond, where the handshake takes hundreds.
+ *
+ * The list has copies, and gives copies: a connection writes to its session, from its own
+ * thread, and spoils it when it ends without a goodbye.
  */
 #include <string.h>
 
@@ -57,16 +60,28 @@ void tusk__tls_sessions_close(struct tusk__tls_sessions *sessions)
     pthread_mutex_destroy(&sessions->lock);
 }
 
-bool tusk__tls_sessions_put(struct tusk__tls_sessions *sessions, const char *key, SSL_SESSION *session)
+static struct tusk__tls_session *make(const char *key, const SSL_SESSION *session)
 {
     size_t size = strlen(key) + 1;
     struct tusk__tls_session *entry = tusk__alloc(sizeof *entry + size);
+
+    if (!entry)
+        return NULL;
+    memcpy(entry->key, key, size);
+    entry->session = SSL_SESSION_dup(session);
+    if (entry->session)
+        return entry;
+    destroy(entry);
+    return NULL;
+}
+
+void tusk__tls_sessions_put(struct tusk__tls_sessions *sessions, const char *key, const SSL_SESSION *session)
+{
+    struct tusk__tls_session *entry = make(key, session);
     struct tusk__tls_session *surplus = NULL;
 
     if (!entry)
-        return false;
-    entry->session = session;
-    memcpy(entry->key, key, size);
+        return;
     pthread_mutex_lock(&sessions->lock);
     put_first(sessions, entry);
     if (sessions->count > SESSIONS) {
@@ -75,7 +90,6 @@ bool tusk__tls_sessions_put(struct tusk__tls_sessions *sessions, const char *key
     }
     pthread_mutex_unlock(&sessions->lock);
     destroy(surplus);
-    return true;
 }
 
 /* The newest session of this key, without those of it that are of no use any more. */
@@ -100,20 +114,18 @@ static struct tusk__tls_session *find(struct tusk__tls_sessions *sessions, const
 SSL_SESSION *tusk__tls_sessions_take(struct tusk__tls_sessions *sessions, const char *key)
 {
     struct tusk__tls_session *entry;
-    struct tusk__tls_session *used_up = NULL;
     SSL_SESSION *session = NULL;
 
     pthread_mutex_lock(&sessions->lock);
     entry = find(sessions, key);
-    if (entry) {
+    if (entry && SSL_SESSION_get_protocol_version(entry->session) >= TLS1_3_VERSION) {
+        take_out(sessions, entry);
         session = entry->session;
-        SSL_SESSION_up_ref(session);
-        if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION) {
-            take_out(sessions, entry);
-            used_up = entry;
-        }
+        entry->session = NULL;
+        destroy(entry);
+    } else if (entry) {
+        session = SSL_SESSION_dup(entry->session);
     }
     pthread_mutex_unlock(&sessions->lock);
-    destroy(used_up);
     return session;
 }

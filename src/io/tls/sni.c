@@ -1,17 +1,20 @@
 /*
  * Server names: the callback that chooses a context for the name a client asks for.
  *
- * It is the one place where the user's code runs inside of OpenSSL. It may suspend: the
- * handshake is on the stack of the task, and OpenSSL holds no lock here. Two things follow. Others leave errors in
- * OpenSSL's queue meanwhile, which must not be taken for the handshake's; and the stream may be closed, so
- * that the handshake finds itself without a channel.
+ * It is the one place where the user's code runs inside of OpenSSL. It may suspend: the handshake is
+ * on the stack of the task, and OpenSSL holds no lock here. Two things follow. Others leave errors in
+ * OpenSSL's queue meanwhile, which must not be taken for the handshake's; and the stream may be
+ * closed, so that the handshake finds itself without a channel.
  */
 #include <openssl/err.h>
 #include <string.h>
 
 #include "io/tls/connection.h"
 
-/* The context that was chosen, with a reference until the connection ends: the handshake looks into it again. */
+/*
+ * The context that was chosen, with a reference until the connection ends: the handshake looks into
+ * it again.
+ */
 static int change_context(struct tusk__tls *tls, struct tusk_tls_context *context)
 {
     if (!context || !context->server_side)
@@ -24,8 +27,8 @@ static int change_context(struct tusk__tls *tls, struct tusk_tls_context *contex
 }
 
 /*
- * OpenSSL has resumed a session before it asks for a context. Such a client showed its certificate, if any, under
- * the rules of another name's context, which say nothing of this one's.
+ * OpenSSL has resumed a session before it asks for a context. Such a client showed its certificate,
+ * if any, under the rules of another name's context, which say nothing of this one's.
  */
 static int check_resumption(SSL *ssl, const char *name)
 {
