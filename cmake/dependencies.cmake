@@ -56,7 +56,7 @@ endif()
 find_package(OpenSSL 3.0)
 set(TUSK_HAVE_OPENSSL ${OPENSSL_FOUND})
 if(NOT TUSK_HAVE_OPENSSL)
-    tusk_note_missing("OpenSSL 3" "TLS for streams; without it what needs TLS returns -ENOTSUP")
+    tusk_note_missing("OpenSSL 3" "TLS for streams, which returns -ENOTSUP without it")
 endif()
 
 # For examples/file_server: llhttp, or http_parser, which came before it. examples/common/parser.h has both.

@@ -35,15 +35,18 @@ endif()
 # --- src/loop/poll: what the system has. A file that no line names is built everywhere. ---
 
 set(tusk_pollers poll)
-set(tusk_poll_unfit "epoll|io_uring|ring|kqueue")
+set(tusk_poll_unfit "epoll|io_uring|uring/[^/]+|kqueue")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(tusk_poll_unfit "kqueue")
     set(tusk_pollers "epoll, poll")
     if(TUSK_HAVE_LIBURING)
         set(tusk_pollers "epoll, io_uring, poll")
+    else()
+        # io_uring.c then says so.
+        set(tusk_poll_unfit "uring/[^/]+|kqueue")
     endif()
 elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly)$")
-    set(tusk_poll_unfit "epoll|io_uring|ring")
+    set(tusk_poll_unfit "epoll|io_uring|uring/[^/]+")
 endif()
 
 # --- src/io/tls: with OpenSSL or none.c ---

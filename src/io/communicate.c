@@ -109,12 +109,15 @@ static int talk(tusk_process *process, struct feed *input, struct collect output
     struct talk talk = {.error = 0};
     int rc;
 
-    input->talk = outputs[0].talk = outputs[1].talk = &talk;
     tusk_try(tusk_task_group_enter(&talk.group));
+    input->talk = outputs[0].talk = outputs[1].talk = &talk;
     rc = start(&talk, feed, input, input->stream);
     for (int i = 0; i < 2 && rc == 0; i++)
         rc = start(&talk, collect, &outputs[i], outputs[i].stream);
-    tusk_try(tusk_task_group_exit(&talk.group, settle(&talk, rc)));
+    rc = tusk_task_group_exit(&talk.group, settle(&talk, rc));
+    input->talk = outputs[0].talk = outputs[1].talk = NULL;
+    if (rc < 0)
+        return rc;
     return talk.error < 0 ? talk.error : tusk_process_wait(process);
 }
 

@@ -155,7 +155,7 @@ static void on_nap_over(struct tusk__handle *handle);
 
 /*
  * It found no room, and yet the socket is writable: then the queue of another Unix socket is full, or that of a
- * device, and nothing tells when it is not.
+ * device, and perhaps nothing tells when it is not.
  */
 static void nap(struct tusk_datagram_transport *transport)
 {
@@ -180,7 +180,7 @@ static void wait_for_room(struct tusk_datagram_transport *transport)
 
     if (tusk__system_of(transport->io->loop)->poll(descriptor->watch.fd, POLLOUT) & POLLOUT)
         nap(transport);
-    else if (!transport->writer.from)
+    if (!transport->writer.from)
         rc = tusk__descriptor_listen(descriptor, TUSK__WRITE, &transport->writer);
     if (rc < 0)
         finish(transport, rc);

@@ -70,6 +70,7 @@ static void hear(struct tusk__watch *watch, int events)
 {
     struct tusk__descriptor *descriptor = container_of(watch, struct tusk__descriptor, watch);
 
+    descriptor->io->loop->heard++;
     /* Both make reads stop short where no edge follows: see short_tells. */
     if (unlikely(events & (TUSK__POLL_ENDED | TUSK__POLL_URGENT))) {
         descriptor->ended = descriptor->ended || events & TUSK__POLL_ENDED;
@@ -245,15 +246,13 @@ static bool is_another(const struct tusk__descriptor *descriptor)
     return descriptor->identity && descriptor->identity != tusk__system_identity(descriptor->watch.fd);
 }
 
-static void report_another(const struct tusk__descriptor *descriptor)
+static void report_another(struct tusk_loop *loop, int fd)
 {
-    char message[112];
+    char message[96];
     struct tusk_exception_context context = {.message = message, .error = -EBADF};
 
-    snprintf(message, sizeof message,
-             "Descriptor %d was closed without tusk_close() or tusk_detach(), and its number used again",
-             descriptor->watch.fd);
-    tusk__loop_report(descriptor->io->loop, &context);
+    snprintf(message, sizeof message, "Descriptor %d was closed by other means than tusk_close()", fd);
+    tusk__loop_report(loop, &context);
 }
 
 /* From here on tusk reads and writes it. */
@@ -276,9 +275,11 @@ int tusk__descriptor_look(struct tusk__io *io, int fd, struct tusk__descriptor *
     *ret_descriptor = tusk__descriptor_find(io, fd);
     if (*ret_descriptor)
         return (*ret_descriptor)->standing == TUSK__CLOSING ? -EBADF : 0;
-    if (fd < 0 || tusk__system_of(io->loop)->poll(fd, 0) & POLLNVAL)
-        return -EBADF;
-    rc = make(io, fd, ret_descriptor);
+    rc = fd < 0 ? POLLNVAL : tusk__system_of(io->loop)->poll(fd, 0);
+    if (rc > 0 && (rc & POLLNVAL))
+        rc = -EBADF;
+    if (rc >= 0)
+        rc = make(io, fd, ret_descriptor);
     if (rc < 0)
         return rc;
     (*ret_descriptor)->standing = TUSK__GUEST;
@@ -291,10 +292,19 @@ static bool is_stale(struct tusk__descriptor *descriptor)
 {
     if (descriptor->standing == TUSK__GUEST)
         return descriptor->watched && tusk__descriptor_watch(descriptor, 0, true) < 0;
-    if (descriptor->standing == TUSK__CLOSING || !is_another(descriptor))
-        return false;
-    report_another(descriptor);
-    return true;
+    return descriptor->standing == TUSK__OURS && is_another(descriptor);
+}
+
+/* Lets go of a record that is out of date. A guest may close his descriptor as he likes; ours must not be. */
+static void drop_stale(struct tusk__descriptor *descriptor)
+{
+    struct tusk_loop *loop = descriptor->io->loop;
+    bool is_ours = descriptor->standing == TUSK__OURS;
+    int fd = descriptor->watch.fd;
+
+    tusk__descriptor_forget(descriptor);
+    if (is_ours)
+        report_another(loop, fd);
 }
 
 /* For a number without a record, or with one that will not do as it is. */
@@ -304,8 +314,8 @@ static int get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **
     int rc;
 
     if (*ret_descriptor && is_stale(*ret_descriptor)) {
-        tusk__descriptor_forget(*ret_descriptor);
-        *ret_descriptor = NULL;
+        drop_stale(*ret_descriptor);
+        *ret_descriptor = tusk__descriptor_find(io, fd);
     }
     if (*ret_descriptor && (*ret_descriptor)->standing != TUSK__GUEST)
         return (*ret_descriptor)->standing == TUSK__CLOSING ? -EBADF : 0;

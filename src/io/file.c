@@ -1,12 +1,19 @@
 /*
  * Regular files: nothing tells when a disk is ready. What is in memory is read at once; everything
- * else is done in threads.
+ * else is done by the poller if it can, or in threads.
  *
- * The buffer is the caller's, often on its stack, so a cancel waits until the thread is done with it:
+ * The buffer is the caller's, often on its stack, so a cancel waits until nobody uses it any more:
  * a file ends its calls by itself, in a while. Nor may the number become another file's meanwhile: see
  * TUSK__CLOSING.
+ *
+ * A poller takes half of a thread's processor time or less, and has more than a few requests under way. But it
+ * does not take the lock of the file's position, which only a system call does: two that read or write where
+ * the file is, perhaps in two processes, could get or overwrite the same bytes. So these go to threads.
  */
 #include <tusk/wait.h>
+
+#include <fcntl.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "io/operation.h"
@@ -110,7 +117,7 @@ static ssize_t perform_in_thread(struct tusk__descriptor *descriptor, const stru
 {
     struct file_call file_call = {
         .operation = operation, .fd = descriptor->fd, .closed = &descriptor->closed_for_threads};
-    tusk_future *future;
+    tusk_future *future = NULL;
     bool cancelled;
     int rc;
 
@@ -126,6 +133,106 @@ static ssize_t perform_in_thread(struct tusk__descriptor *descriptor, const stru
     return cancelled ? -ECANCELED : file_call.result;
 }
 
+/* ---- by the poller ---- */
+
+struct file_wait {
+    struct tusk__waiter waiter;
+    struct tusk__request request;
+    struct tusk__descriptor *descriptor;
+    ssize_t result;
+    bool cancelled;
+};
+
+/* It goes on waiting: the buffer is in use. */
+static bool cancel(struct tusk__wait *wait, struct tusk__text *text)
+{
+    struct file_wait *file_wait = container_of(wait, struct file_wait, waiter.wait);
+    struct tusk__poller *poller = &file_wait->descriptor->io->loop->poller;
+
+    if (file_wait->waiter.over)
+        return false;
+    tusk__text_put(&file_wait->waiter.task->future.text, tusk__text_retain(text));
+    if (!file_wait->cancelled)
+        poller->backend->withdraw(poller, &file_wait->request);
+    file_wait->cancelled = true;
+    return true;
+}
+
+static void describe(const struct tusk__wait *wait, char *text, size_t size)
+{
+    const struct file_wait *file_wait = container_of(wait, struct file_wait, waiter.wait);
+
+    snprintf(text, size, "the file of descriptor %d to be %s", file_wait->descriptor->watch.fd,
+             file_wait->request.code == TUSK__REQUEST_READ ? "read" : "written");
+}
+
+static const struct tusk__wait_kind kind = {.cancel = cancel, .describe = describe};
+
+static void finish(struct tusk__request *request, ssize_t result)
+{
+    struct file_wait *file_wait = container_of(request, struct file_wait, request);
+
+    file_wait->result = result;
+    atomic_fetch_sub(&file_wait->descriptor->io->loop->external, 1);
+    tusk__waiter_end(&file_wait->waiter, 0);
+}
+
+/* What is appended goes to the file's end, wherever it is. */
+static bool appends(const struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+{
+    return operation->code == TUSK__OP_WRITE && (fcntl(descriptor->fd, F_GETFL) & O_APPEND);
+}
+
+static bool may_be_by_poller(const struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+{
+    if (!descriptor->io->loop->poller.backend->submit || descriptor->kind != TUSK__FD_FILE)
+        return false;
+    return operation->code == TUSK__OP_PREAD || operation->code == TUSK__OP_PWRITE || appends(descriptor, operation);
+}
+
+static struct tusk__request request_of(const struct tusk__descriptor *descriptor,
+                                       const struct tusk__operation *operation)
+{
+    return (struct tusk__request){
+        .code = operation->code == TUSK__OP_PREAD ? TUSK__REQUEST_READ : TUSK__REQUEST_WRITE,
+        .fd = descriptor->fd,
+        .buffers = operation->buffers,
+        .count = operation->count,
+        .offset = operation->code == TUSK__OP_WRITE ? -1 : operation->offset,
+        .done = finish,
+    };
+}
+
+/* Returns what became of it, and whether the poller took it. */
+static bool perform_by_poller(struct tusk__descriptor *descriptor, const struct tusk__operation *operation,
+                              ssize_t *ret_result)
+{
+    struct tusk_loop *loop = descriptor->io->loop;
+    struct file_wait wait = {.descriptor = descriptor, .request = request_of(descriptor, operation)};
+
+    tusk__waiter_init(&wait.waiter, tusk__running_task(), &kind);
+    if (loop->poller.backend->submit(&loop->poller, &wait.request) < 0)
+        return false;
+    atomic_fetch_add(&loop->external, 1);
+    tusk__descriptor_retain(descriptor);
+    descriptor->calls++;
+    *ret_result = tusk__waiter_wait(&wait.waiter);
+    if (*ret_result == 0)
+        *ret_result = wait.cancelled ? -ECANCELED : wait.result;
+    tusk__descriptor_call_ended(descriptor);
+    tusk__descriptor_release(descriptor);
+    return true;
+}
+
+static ssize_t perform_outside(struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+{
+    ssize_t result;
+
+    if (may_be_by_poller(descriptor, operation) && perform_by_poller(descriptor, operation, &result))
+        return result;
+    return perform_in_thread(descriptor, operation);
+}
+
 ssize_t tusk__file_perform(struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
 {
     struct tusk__operation rest = *operation;
@@ -135,7 +242,7 @@ ssize_t tusk__file_perform(struct tusk__descriptor *descriptor, const struct tus
     if (operation->code > TUSK__OP_PWRITE)
         return -ENOTSOCK;
     if (!may_be_at_once(operation))
-        return perform_in_thread(descriptor, operation);
+        return perform_outside(descriptor, operation);
     reading = (struct reading){.fd = descriptor->fd,
                                .rest = *operation->buffers,
                                .offset = operation->code == TUSK__OP_PREAD ? operation->offset : -1};
@@ -143,7 +250,7 @@ ssize_t tusk__file_perform(struct tusk__descriptor *descriptor, const struct tus
     if (rc == -EAGAIN) {
         rest.buffers = &reading.rest;
         rest.offset = reading.offset;
-        rc = perform_in_thread(descriptor, &rest);
+        rc = perform_outside(descriptor, &rest);
         if (rc == -ECANCELED)
             return rc;
     }

@@ -4,9 +4,13 @@
 #include "base/mem.h"
 #include "io/descriptor.h"
 
-/* The calls of threads write to buffers of tasks, which go with the loop. So it waits for them. */
+/* The calls of threads, and the poller's, write to buffers of tasks, which go with the loop. So it waits for them. */
 static void end_files(struct tusk__io *io)
 {
+    struct tusk__poller *poller = &io->loop->poller;
+
+    if (poller->backend->settle)
+        poller->backend->settle(poller);
     if (!io->files)
         return;
     tusk_thread_pool_executor_shutdown(io->files, true, true);

@@ -122,15 +122,17 @@ static int resolve(const char *host, int port, int family, int flags, struct add
 static int try_pair(const struct addrinfo *local, const struct addrinfo *remote,
                     const struct tusk_datagram_options *options)
 {
-    struct ends ends = {.family = local ? local->ai_family : remote->ai_family};
+    struct ends ends = {.family = AF_UNSPEC};
 
     if (local) {
         ends.local = local->ai_addr;
         ends.local_length = local->ai_addrlen;
+        ends.family = local->ai_family;
     }
     if (remote) {
         ends.remote = remote->ai_addr;
         ends.remote_length = remote->ai_addrlen;
+        ends.family = remote->ai_family;
     }
     return open_socket(&ends, options);
 }

@@ -292,6 +292,7 @@ static ssize_t try_and_wait(const struct tusk__call *call, const struct tusk__op
 
 ssize_t tusk__operation_perform_in(const struct tusk__call *call, const struct tusk__operation *operation)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a call that did not begin does not get here. */
     ssize_t rc = unlikely(is_for_files(call->descriptor, operation))
                      ? tusk__file_perform(call->descriptor, operation)
                      : try_and_wait(call, operation);

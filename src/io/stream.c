@@ -332,6 +332,7 @@ static int advance(struct tusk_stream *stream)
 void tusk__stream_flush(struct tusk_stream *stream)
 {
     int rc = advance(stream);
+    bool is_over;
 
     if (rc == -EAGAIN) {
         if (tusk__stream_start_flusher(stream) && tusk__bytes_size(&stream->out) <= stream->low)
@@ -339,12 +340,11 @@ void tusk__stream_flush(struct tusk_stream *stream)
         return;
     }
     /* A pipe has no half to close: its end is the end of all. */
-    if (rc == -ENOTSUP && stream->eof_wanted)
+    is_over = (rc == -ENOTSUP && stream->eof_wanted) || (rc == 0 && stream->closing && !stream->writing);
+    if (is_over)
         finish(stream, 0);
     else if (rc < 0)
         tusk__stream_fail_to_write(stream, rc);
-    else if (stream->closing && !stream->writing)
-        finish(stream, 0);
     else
         tusk__stream_changed(stream);
 }

@@ -442,7 +442,9 @@ void tusk__system_close_from(int first)
         close(fd);
 }
 
+#if !defined(__linux__)
 extern char **environ;
+#endif
 
 void tusk__system_exec(const char *path, const char *const argv[], const char *const env[])
 {

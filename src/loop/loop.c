@@ -245,13 +245,13 @@ static int poll(struct tusk_loop *loop, int64_t timeout)
 }
 
 /*
- * Debug mode, before a sleep without end: with no descriptor, no timer, no job and no signal left only
- * another thread could wake this loop. Said once.
+ * Debug mode, before a sleep without end: with no timer, no job and no signal left, and nobody who waits
+ * for a descriptor, only another thread could wake this loop. Said once.
  */
 static void report_stuck(struct tusk_loop *loop)
 {
-    if (!loop->debug || loop->stuck_reported || loop->poller.watched > 0 || !loop->hooks ||
-        loop->listeners > 0 || atomic_load(&loop->external) > 0)
+    if (!loop->debug || loop->stuck_reported || !loop->hooks || loop->listeners > 0 ||
+        atomic_load(&loop->external) > 0)
         return;
     loop->stuck_reported = true;
     loop->hooks->deadlock(loop);
@@ -289,11 +289,20 @@ static int jump(struct tusk_loop *loop, int64_t deadline)
     return 0;
 }
 
-/* What a descriptor has for us now comes before what the next timer has. */
+/*
+ * What a descriptor has for us now comes before what the next timer has. Who hears of one may read and write at
+ * once, and leave nothing ready but what that brings to other descriptors: so the poller is asked until it
+ * has nothing to tell.
+ */
 static int look_and_jump(struct tusk_loop *loop, int64_t deadline)
 {
-    int rc = loop->poller.watched > 0 ? poll(loop, 0) : 0;
+    uint64_t heard;
+    int rc = 0;
 
+    do {
+        heard = loop->heard;
+        rc = loop->poller.watched > 0 ? poll(loop, 0) : 0;
+    } while (rc == 0 && !loop->ready && loop->heard != heard);
     return rc < 0 || loop->ready ? rc : jump(loop, deadline);
 }
 

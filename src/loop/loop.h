@@ -114,8 +114,13 @@ struct tusk_loop {
      * itself takes its job out of the count as long.
      */
     atomic_size_t external;
-    /* What may send a letter but need not, such as handlers of signals: with any there is no deadlock. */
+    /*
+     * What may come from outside but need not: signals that have handlers, changes of descriptors
+     * that somebody waits for. With any there is no deadlock.
+     */
     size_t listeners;
+    /* How often a poller has told of a descriptor. */
+    uint64_t heard;
 
     /* --- the rest --- */
     struct tusk__slab calls;

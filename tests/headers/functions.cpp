@@ -57,6 +57,11 @@ static int servers(void *arg)
     options.backlog = 8;
     tusk_try(tusk_start_server(serve, arg, "127.0.0.1", 0, &server, &options));
     tusk_try(tusk_open_connection("127.0.0.1", tusk_server_port(server), &stream, nullptr));
+    tusk_tls_context_options tls_options{};
+    tls_options.verify = TUSK_CERT_NONE;
+    tusk_tls_context *context = tusk_tls_context_create(&tls_options);
+    tusk_try(tusk_stream_start_tls(stream, context, nullptr));
+    tusk_tls_context_release(context);
     tusk_stream_release(stream);
     tusk_server_release(server);
     return 0;

@@ -68,6 +68,29 @@ static int serve(tusk_stream *stream, void *arg)
     return tusk_stream_write(stream, "x", 1);
 }
 
+static int choose(const char *server_name, tusk_tls_context **ret_context, void *arg)
+{
+    (void)ret_context;
+    return server_name == arg ? -EACCES : 0;
+}
+
+static int secure(tusk_stream *stream)
+{
+    tusk_tls_context *plain = tusk_tls_context_create();
+    tusk_tls_context *other =
+        tusk_tls_context_create(.server_side = true, .verify = TUSK_CERT_OPTIONAL,
+                                .min_version = TUSK_TLS_1_3, .alpn = "h2", .sni = choose, .sni_arg = NULL);
+
+    if (tusk_stream_start_tls(stream, other) != -EINVAL ||
+        tusk_stream_start_tls(stream, plain, .server_hostname = "example.org", .handshake_timeout = 5) !=
+            -EINVAL)
+        return -EIO;
+    tusk_tls_context_release(tusk_tls_context_retain(plain));
+    tusk_tls_context_release(plain);
+    tusk_tls_context_release(other);
+    return 0;
+}
+
 static int servers(void *arg)
 {
     tusk_server *server, *other;
@@ -83,6 +106,7 @@ static int servers(void *arg)
     tusk_stream_release(stream);
     tusk_server_release(server);
     tusk_server_release(other);
+    tusk_try(secure(NULL));
     if (tusk_start_unix_server(serve, arg, "", &server) != -EINVAL ||
         tusk_start_unix_server(serve, arg, "", &server, .backlog = 8) != -EINVAL ||
         tusk_open_unix_connection("", &stream) != -EINVAL ||

@@ -681,6 +681,28 @@ static void test_a_fast_peer_does_not_starve_the_others(void **state)
     play_quietly(read_without_end);
 }
 
+/* Few calls that copy much take as long as many that copy little. */
+static int read_much(void *arg)
+{
+    enum { SIZE = 1 << 18, READS = 40 };
+    int zero = open("/dev/zero", O_RDONLY | O_NONBLOCK);
+    char *buffer = malloc(SIZE);
+    uint64_t start = tusk_get_running_loop()->iteration;
+
+    (void)arg;
+    for (int i = 0; i < READS; i++)
+        expect_int(tusk_read(zero, buffer, SIZE), SIZE);
+    expect(tusk_get_running_loop()->iteration - start >= READS / 10);
+    free(buffer);
+    return tusk_close(zero);
+}
+
+static void test_many_bytes_count_as_many_calls(void **state)
+{
+    (void)state;
+    play_quietly(read_much);
+}
+
 static int step_until_done(void *arg)
 {
     const int *fds = arg;
@@ -815,6 +837,39 @@ static void test_duplicates(void **state)
     play_quietly(duplicates);
 }
 
+/* ---- loops that nothing can wake ---- */
+
+static int fds_left[2];
+
+static int wait_for_nobody(void *arg)
+{
+    tusk_event never = {0};
+    char byte;
+    tusk_task *reader;
+
+    (void)arg;
+    tusk_loop_set_exception_handler(tusk_get_running_loop(), keep_report, NULL);
+    unix_pair(fds_left);
+    /* Registered, and then nobody waits for it any more. */
+    reader = tusk_create_task(read_into, as_arg(fds_left[1]));
+    tusk_try(tusk_sleep(0));
+    tusk_task_cancel(reader);
+    expect_int(tusk_await(reader), -ECANCELED);
+    expect_int(tusk_recv(fds_left[1], &byte, 1, MSG_DONTWAIT), -EAGAIN);
+    return tusk_event_wait(&never);
+}
+
+/* A descriptor that is registered, and that nobody waits for, wakes nobody. */
+static void test_a_deadlock_beside_a_descriptor(void **state)
+{
+    (void)state;
+    stage_clean();
+    assert_int_equal(tusk_run(wait_for_nobody, NULL, .clock = TUSK_CLOCK_VIRTUAL), -EDEADLK);
+    assert_int_equal(stage_failures, 0);
+    close(fds_left[0]);
+    close(fds_left[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -834,10 +889,12 @@ int main(void)
         cmocka_unit_test(test_all_who_wait_are_served_in_order),
         cmocka_unit_test(test_a_cancelled_reader_loses_nothing),
         cmocka_unit_test(test_a_fast_peer_does_not_starve_the_others),
+        cmocka_unit_test(test_many_bytes_count_as_many_calls),
         cmocka_unit_test(test_the_share_is_each_task_s_own),
         cmocka_unit_test(test_descriptors_that_are_none),
         cmocka_unit_test(test_high_numbers),
         cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_a_deadlock_beside_a_descriptor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,37 @@ static int read_one(void *arg)
     return (int)tusk_read((int)(intptr_t)arg, &byte, 1);
 }
 
+/* The number was somebody else's, who has closed it, and now it is one that tusk reads. */
+static int number_of_our_own(void *arg)
+{
+    struct question question = {.events = POLLIN};
+    tusk_task *task;
+    int fds[2];
+
+    (void)arg;
+    expect_int(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    question.fd = fds[0];
+    task = start(&question);
+    expect_int(write(fds[1], "x", 1), 1);
+    expect_int(tusk_await(task), POLLIN);
+    close(fds[0]);
+    close(fds[1]);
+    expect_int(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    expect_int(fds[0], question.fd);
+    task = tusk_create_task(read_one, as_arg(fds[0]));
+    tusk_try(tusk_sleep(1));
+    expect_int(write(fds[1], "x", 1), 1);
+    expect_int(tusk_await(task), 1);
+    close_both(fds);
+    return 0;
+}
+
+static void test_a_number_that_becomes_our_own(void **state)
+{
+    (void)state;
+    play_quietly(number_of_our_own);
+}
+
 /* A guest's record becomes tusk's own while it waits. */
 static int read_too(void *arg)
 {
@@ -379,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_urgent_data),
         cmocka_unit_test(test_cancelling),
         cmocka_unit_test(test_a_number_that_comes_back),
+        cmocka_unit_test(test_a_number_that_becomes_our_own),
         cmocka_unit_test(test_what_tusk_reads_as_well),
         cmocka_unit_test(test_files_are_always_ready),
         cmocka_unit_test(test_one_that_was_closed),

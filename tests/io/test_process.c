@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,8 +214,8 @@ static int hygiene(void *arg)
 
     (void)arg;
     expect(loose >= 0);
-    expect_int(shell("for fd in 3 4 5 6 7 8 9 10 20 30; do [ -e /proc/self/fd/$fd ] && echo $fd; done; :", text,
-                     sizeof text),
+    expect_int(shell("for fd in 3 4 5 6 7 8 9 10 20 30; do [ -e /proc/self/fd/$fd ] && echo $fd; done; :",
+                     text, sizeof text),
                0);
     /* ls opens its folder as 3. */
     expect_text(text, "");
@@ -323,7 +324,326 @@ static void test_a_released_process_is_reaped(void **state)
     play_quietly(released);
 }
 
+static int release_process(void *arg)
+{
+    tusk_process_release(arg);
+    return 0;
+}
+
+/* The object goes while others wait for it; the program goes on, and they hear of its end. */
+static int released_under_waiters(void *arg)
+{
+    tusk_process *process;
+    tusk_task *waiters[2];
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("read x; exit 9", &process, .stdin_fd = TUSK_PIPE));
+    for (int i = 0; i < 2; i++)
+        waiters[i] = tusk_create_task(wait_for_process, process);
+    tusk_try(tusk_await(tusk_create_task(release_process, process)));
+    expect_int(tusk_await(waiters[0]), 9);
+    expect_int(tusk_await(waiters[1]), 9);
+    expect_no_children();
+    return 0;
+}
+
+static void test_released_under_waiters(void **state)
+{
+    (void)state;
+    play_quietly(released_under_waiters);
+}
+
+struct talker {
+    tusk_process *process;
+    struct tusk_output output;
+};
+
+static int communicate_large(void *arg)
+{
+    static char input[1000000];
+    struct talker *talker = arg;
+
+    return tusk_process_communicate(talker->process, input, sizeof input, &talker->output, NULL);
+}
+
+/* Released, or the task cancelled, at many points of a talk. */
+static int talk_cut_short(void *arg)
+{
+    bool is_cancelled = arg != NULL;
+
+    for (int steps = 1; steps < 24; steps++) {
+        const char *const argv[] = {"cat", NULL};
+        struct talker talker;
+        tusk_process *process;
+        tusk_task *task;
+        int rc;
+
+        tusk_try(tusk_create_subprocess_exec(argv, &process, .stdin_fd = TUSK_PIPE, .stdout_fd = TUSK_PIPE));
+        talker.process = process;
+        task = tusk_create_task(communicate_large, &talker);
+        for (int i = 0; i < steps; i++)
+            tusk_try(tusk_sleep(steps < 12 ? 0 : 0.0001));
+        if (is_cancelled)
+            tusk_task_cancel(task);
+        else
+            tusk_process_release(process);
+        /* The last ones may be too late. */
+        rc = tusk_await(task);
+        expect(rc == (is_cancelled ? -ECANCELED : TUSK_STREAM_CLOSED) || (rc == 0 && steps > 2));
+        expect((talker.output.data == NULL) == (rc < 0));
+        free(talker.output.data);
+        if (is_cancelled)
+            tusk_process_release(process);
+    }
+    return 0;
+}
+
+static void test_a_talk_that_is_cut_short(void **state)
+{
+    static int cancel;
+
+    (void)state;
+    play_quietly(talk_cut_short);
+    assert_int_equal(play_with(talk_cut_short, &cancel, false), 0);
+}
+
+/* Without memory for the output the talk ends with an error, and does not wait for a program that nobody reads. */
+static int talk_a_lot(void *arg)
+{
+    static char input[300000];
+    const char *const argv[] = {"cat", NULL};
+    struct tusk_output output;
+    tusk_process *process;
+    int rc = tusk_create_subprocess_exec(argv, &process, .stdin_fd = TUSK_PIPE, .stdout_fd = TUSK_PIPE);
+
+    (void)arg;
+    if (rc < 0)
+        return rc;
+    rc = tusk_process_communicate(process, input, sizeof input, &output, NULL);
+    expect(rc < 0 || output.size == sizeof input);
+    free(output.data);
+    tusk_process_kill(process);
+    tusk_process_release(process);
+    return rc;
+}
+
+static void test_a_talk_without_memory(void **state)
+{
+    int rc = -1;
+
+    (void)state;
+    for (long n = 1; rc != 0 && n < 1000; n++) {
+        tusk__fail_after(n);
+        rc = play(talk_a_lot);
+        tusk__fail_after(0);
+        if (rc != 0 && rc != -ENOMEM && rc != -EMFILE && rc != -ENOSPC && rc != -EAGAIN)
+            fail_msg("operation %ld fails with %s", n, tusk_strerror(rc));
+    }
+    assert_int_equal(rc, 0);
+}
+
+/* Those who wait are told in the order in which they came. */
+static int wait_and_tell(void *arg)
+{
+    struct talker *talker = arg;
+    int rc = tusk_process_wait(talker->process);
+
+    trace("%d", (int)talker->output.size);
+    return rc;
+}
+
+static int in_order(void *arg)
+{
+    struct talker talkers[3];
+    tusk_task *tasks[3];
+    tusk_process *process;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exit 0", &process));
+    for (int i = 0; i < 3; i++) {
+        talkers[i] = (struct talker){process, {NULL, (size_t)i}};
+        tasks[i] = tusk_create_task(wait_and_tell, &talkers[i]);
+    }
+    tusk_try(tusk_await(tusk_gather(tasks, 3)));
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_waiters_in_order(void **state)
+{
+    (void)state;
+    play_trace(in_order, "0 1 2");
+}
+
+/* ---- what the parent is like ---- */
+
+static int look_at_standard_ones(void *arg)
+{
+    static const char command[] =
+        "for fd in 0 1 2 3; do if [ -e /proc/self/fd/$fd ]; then echo open; else echo closed; fi; done; cat >&2";
+    struct tusk_output output;
+    struct tusk_output errors;
+    tusk_process *process;
+    int streams = (int)(intptr_t)arg;
+
+    tusk_try(tusk_create_subprocess_shell(
+        command, &process, .stdin_fd = streams & 1 ? TUSK_PIPE : TUSK_INHERIT, .stdout_fd = TUSK_PIPE,
+        .stderr_fd = streams & 2 ? TUSK_PIPE : TUSK_INHERIT));
+    expect_int(
+        tusk_process_communicate(process, streams & 1 ? "in" : NULL, streams & 1 ? 2 : 0, &output, &errors),
+        0);
+    expect_text(output.data, streams == 0   ? "closed\nopen\nclosed\nclosed\n"
+                             : streams == 1 ? "open\nopen\nclosed\nclosed\n"
+                             : streams == 2 ? "closed\nopen\nopen\nclosed\n"
+                                            : "open\nopen\nopen\nclosed\n");
+    if (streams == 3)
+        expect_text(errors.data, "in");
+    free(output.data);
+    free(errors.data);
+    tusk_process_release(process);
+    return 0;
+}
+
+/* A parent without standard descriptors: pipes and the loop's own would have these numbers. */
+static void test_a_parent_without_standard_descriptors(void **state)
+{
+    int saved[3];
+    int rcs[4];
+    int failures = 0;
+
+    (void)state;
+    if (access("/proc/self/fd", R_OK) < 0)
+        skip();
+    fflush(NULL);
+    for (int i = 0; i < 3; i++) {
+        saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 100);
+        close(i);
+    }
+    for (int streams = 0; streams < 4; streams++) {
+        stage_failures = 0;
+        rcs[streams] = tusk_run(look_at_standard_ones, as_arg(streams));
+        failures += stage_failures;
+    }
+    for (int i = 0; i < 3; i++) {
+        dup2(saved[i], i);
+        close(saved[i]);
+    }
+    stage_failures = 0;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(rcs[i], 0);
+    assert_int_equal(failures, 0);
+}
+
+static int many_that_end_at_once(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 30; i++) {
+        tusk_process *process;
+
+        tusk_try(tusk_create_subprocess_shell(i % 2 ? "exit 7" : "sleep 0.01", &process));
+        if (i % 3 == 0)
+            live_sleep_ms(5);
+        expect_int(tusk_process_wait(process), 255);
+        expect_int(tusk_process_kill(process), -ESRCH);
+        tusk_process_release(process);
+    }
+    return 0;
+}
+
+/* Then the system throws states away, and nobody knows them; but the end is heard of. */
+static void test_a_parent_that_ignores_sigchld(void **state)
+{
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    play_quietly(many_that_end_at_once);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+/* ---- which program ---- */
+
+static int write_program(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    size_t size = strlen(text);
+
+    expect(fd >= 0 && write(fd, text, size) == (ssize_t)size);
+    close(fd);
+    return chmod(path, 0755);
+}
+
+static int paths(void *arg)
+{
+    char folder[] = "/tmp/tusk-path-XXXXXX";
+    char program[64];
+    char script[64];
+    char path[80];
+    const char *const argv[] = {"tusk-test-program", NULL};
+    const char *const script_argv[] = {"tusk-test-script", NULL};
+    const char *const env[] = {"X=y", path, NULL};
+    const char *const no_env[] = {NULL};
+    const char *const true_argv[] = {"true", NULL};
+    tusk_process *process;
+
+    (void)arg;
+    expect(mkdtemp(folder) != NULL);
+    snprintf(program, sizeof program, "%s/tusk-test-program", folder);
+    snprintf(script, sizeof script, "%s/tusk-test-script", folder);
+    snprintf(path, sizeof path, "PATH=/nonexistent:/etc/passwd:%s", folder);
+    expect_int(write_program(program, "#!/bin/sh\nexit 11\n"), 0);
+    expect_int(write_program(script, "exit 12\n"), 0);
+    /* The PATH that the child will have is the one that counts. */
+    expect_int(tusk_create_subprocess_exec(argv, &process), -ENOENT);
+    tusk_try(tusk_create_subprocess_exec(argv, &process, .env = env));
+    expect_int(tusk_process_wait(process), 11);
+    tusk_process_release(process);
+    /* An empty folder is where it runs. */
+    snprintf(path, sizeof path, "PATH=/nonexistent:");
+    tusk_try(tusk_create_subprocess_exec(argv, &process, .env = env, .cwd = folder));
+    expect_int(tusk_process_wait(process), 11);
+    tusk_process_release(process);
+    snprintf(path, sizeof path, "PATH=%s", folder);
+    expect_int(tusk_create_subprocess_exec(script_argv, &process, .env = env), -ENOEXEC);
+    expect_int(chmod(program, 0644), 0);
+    expect_int(tusk_create_subprocess_exec(argv, &process, .env = env), -EACCES);
+    tusk_try(tusk_create_subprocess_exec(true_argv, &process, .env = no_env));
+    expect_int(tusk_process_wait(process), 0);
+    tusk_process_release(process);
+    unlink(program);
+    unlink(script);
+    rmdir(folder);
+    return 0;
+}
+
+static void test_where_programs_are_looked_for(void **state)
+{
+    (void)state;
+    play_quietly(paths);
+}
+
 static pid_t left_behind;
+
+static int leave_released(void *arg)
+{
+    tusk_process *process;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exec sleep 1000", &process));
+    left_behind = tusk_process_pid(process);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_a_released_process_outlives_the_loop(void **state)
+{
+    int status;
+
+    (void)state;
+    play_quietly(leave_released);
+    assert_int_equal(kill(left_behind, 0), 0);
+    assert_int_equal(kill(left_behind, SIGKILL), 0);
+    assert_int_equal(waitpid(left_behind, &status, 0), left_behind);
+    assert_true(WIFSIGNALED(status));
+}
 
 static int leave_running(void *arg)
 {
@@ -454,6 +774,14 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_run),
         cmocka_unit_test(test_many_wait_and_one_is_cancelled),
         cmocka_unit_test(test_a_released_process_is_reaped),
+        cmocka_unit_test(test_released_under_waiters),
+        cmocka_unit_test(test_a_talk_that_is_cut_short),
+        cmocka_unit_test(test_a_talk_without_memory),
+        cmocka_unit_test(test_waiters_in_order),
+        cmocka_unit_test(test_a_parent_without_standard_descriptors),
+        cmocka_unit_test(test_a_parent_that_ignores_sigchld),
+        cmocka_unit_test(test_where_programs_are_looked_for),
+        cmocka_unit_test(test_a_released_process_outlives_the_loop),
         cmocka_unit_test(test_the_end_of_the_loop_ends_processes),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_a_session_of_its_own),

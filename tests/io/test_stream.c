@@ -3,6 +3,12 @@
  */
 #include "io/pair.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "io/ends.h"
+#include "support/live.h"
+
 /* ---- reading ---- */
 
 static int read_what_is_there(void *arg)
@@ -282,6 +288,108 @@ static void test_one_reads_at_a_time(void **state)
     play_quietly(two_readers);
 }
 
+static int read_line(void *arg)
+{
+    const char *line;
+
+    return (int)tusk_stream_readline(arg, &line);
+}
+
+/* A second reader would take what the first one has looked at already. */
+static int reader_with_a_part(void *arg)
+{
+    struct pair pair;
+    tusk_task *first;
+    char buffer[8];
+    const char *data;
+
+    (void)arg;
+    tusk_try(pair_open(&pair));
+    tusk_try(send_text(pair.right, "abc"));
+    first = tusk_create_task(read_line, pair.left);
+    tusk_try(tusk_sleep(0.1));
+    expect_int(tusk_stream_read(pair.left, buffer, sizeof buffer), TUSK_INVALID_STATE);
+    expect_int(tusk_stream_peek(pair.left, 1, &data), TUSK_INVALID_STATE);
+    expect_int(tusk_stream_consume(pair.left, 1), TUSK_INVALID_STATE);
+    tusk_try(send_text(pair.right, "d\n"));
+    expect_int(tusk_await(first), 5);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_a_part_belongs_to_its_reader(void **state)
+{
+    (void)state;
+    play_quietly(reader_with_a_part);
+}
+
+static int close_with_input(void *arg)
+{
+    struct pair pair;
+    char byte;
+
+    (void)arg;
+    tusk_try(pair_open(&pair));
+    tusk_try(send_text(pair.right, "one\ntwo\n"));
+    expect_int(read_line(pair.left), 4);
+    tusk_stream_close(pair.left);
+    expect_int(tusk_stream_read(pair.left, &byte, 1), TUSK_STREAM_CLOSED);
+    expect_int(read_line(pair.left), TUSK_STREAM_CLOSED);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_a_closed_stream_gives_nothing(void **state)
+{
+    (void)state;
+    play_quietly(close_with_input);
+}
+
+/* Lines around the limit, at once and byte by byte. */
+static int exact_limits(void *arg)
+{
+    enum { LIMIT = 50 };
+    bool at_once = arg != NULL;
+
+    for (size_t length = LIMIT - 1; length <= LIMIT + 2; length++) {
+        struct pair pair;
+        const char *line;
+        char text[LIMIT + 4];
+        ssize_t wanted = length <= LIMIT ? (ssize_t)length + 1 : TUSK_LIMIT_OVERRUN;
+        tusk_task *reader;
+
+        memset(text, 'x', sizeof text);
+        text[length] = '\n';
+        tusk_try(pair_open_limited(&pair, LIMIT));
+        reader = tusk_create_task(read_line, pair.left);
+        for (size_t i = 0; i <= length && !at_once; i++) {
+            tusk_try(tusk_stream_write(pair.right, text + i, 1));
+            tusk_try(tusk_sleep(0.1));
+        }
+        if (at_once)
+            tusk_try(tusk_stream_write(pair.right, text, length + 1));
+        expect_int(tusk_await(reader), wanted);
+        /* readuntil leaves what is too long, up to its last byte. */
+        tusk_try(tusk_stream_write(pair.right, text, length + 1));
+        tusk_try(tusk_stream_write_eof(pair.right));
+        if (wanted > 0 || at_once) {
+            expect_int(tusk_stream_readuntil(pair.left, "\n", &line), wanted);
+            expect_int(tusk_stream_peek(pair.left, LIMIT, &line), wanted > 0 ? 0 : (ssize_t)length + 1);
+        }
+        pair_close(&pair);
+    }
+    return 0;
+}
+
+static void test_limits_at_their_bytes(void **state)
+{
+    static int at_once;
+
+    (void)state;
+    assert_int_equal(play_with(exact_limits, &at_once, false), 0);
+    assert_int_equal(play_with(exact_limits, NULL, false), 0);
+}
+
 /* ---- writing ---- */
 
 enum { LARGE = 3000000 };
@@ -518,7 +626,285 @@ static void test_no_buffer(void **state)
     play_quietly(no_buffer);
 }
 
+/* Fills the stream and what is behind it, until so much is unsent. Returns how many bytes that took. */
+static ssize_t stuff(tusk_stream *stream, size_t unsent)
+{
+    static const char filling[1000];
+    ssize_t total = 0;
+
+    while (tusk_stream_get_write_buffer_size(stream) < unsent) {
+        tusk_try(tusk_stream_write(stream, filling, sizeof filling));
+        total += (ssize_t)sizeof filling;
+    }
+    return total;
+}
+
+static int pass_over(tusk_stream *stream, ssize_t size)
+{
+    char buffer[1000];
+
+    while (size > 0) {
+        ssize_t count =
+            tusk_stream_read(stream, buffer, (size_t)size < sizeof buffer ? (size_t)size : sizeof buffer);
+
+        if (count <= 0)
+            return count < 0 ? (int)count : -EPIPE;
+        size -= count;
+    }
+    return 0;
+}
+
+static int write_sixty_as(void *arg)
+{
+    char data[60000];
+
+    memset(data, 'A', sizeof data);
+    return tusk_stream_write(arg, data, sizeof data);
+}
+
+static int write_b(void *arg)
+{
+    return tusk_stream_write(arg, "b", 1);
+}
+
+/* Small ones that come later do not pass a large one that waits. */
+static int turns(void *arg)
+{
+    struct pair pair;
+    tusk_task *tasks[2];
+    char *data = malloc(60001);
+    ssize_t filling;
+
+    (void)arg;
+    tusk_try(pair_open(&pair));
+    filling = stuff(pair.right, 50000);
+    tasks[0] = tusk_create_task(write_sixty_as, pair.right);
+    tasks[1] = tusk_create_task(write_b, pair.right);
+    tusk_try(tusk_sleep(1));
+    expect(!tusk_future_done(tasks[0]) && !tusk_future_done(tasks[1]));
+    tusk_try(pass_over(pair.left, filling));
+    expect_int(tusk_stream_readexactly(pair.left, data, 60001), 60001);
+    expect(data[0] == 'A' && data[59999] == 'A' && data[60000] == 'b');
+    tusk_try(tusk_await(tusk_gather(tasks, 2)));
+    free(data);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_nobody_is_overtaken(void **state)
+{
+    (void)state;
+    play_quietly(turns);
+}
+
+/* A writer that waits for its turn was there before the end: it comes before it, or is cancelled. */
+static int eof_behind_writers(void *arg)
+{
+    bool is_cancelled = arg != NULL;
+    struct pair pair;
+    tusk_task *large;
+    tusk_task *small;
+    char buffer[8];
+
+    tusk_try(pair_open(&pair));
+    large = tusk_create_task(write_large, pair.right);
+    small = tusk_create_task(write_b, pair.right);
+    tusk_try(tusk_sleep(1));
+    tusk_try(tusk_stream_write_eof(pair.right));
+    expect_int(send_text(pair.right, "late"), TUSK_INVALID_STATE);
+    if (is_cancelled)
+        tusk_task_cancel(small);
+    tusk_try(check_large(pair.left));
+    expect_int(tusk_await(small), is_cancelled ? -ECANCELED : 0);
+    tusk_try(tusk_await(large));
+    expect_int(tusk_stream_readexactly(pair.left, buffer, 2), TUSK_INCOMPLETE_READ);
+    expect_int(tusk_stream_partial(pair.left), is_cancelled ? 0 : 1);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_the_end_comes_after_writers_that_wait(void **state)
+{
+    static int yes;
+
+    (void)state;
+    play_quietly(eof_behind_writers);
+    assert_int_equal(play_with(eof_behind_writers, &yes, false), 0);
+}
+
 /* ---- ending ---- */
+
+/* Reads or writes byte by byte, until something is wrong: who needs not wait makes way all the same. */
+static int read_bytes(void *arg)
+{
+    char byte;
+    ssize_t rc;
+
+    while ((rc = tusk_stream_read(arg, &byte, 1)) == 1)
+        ;
+    return (int)rc;
+}
+
+static int write_bytes(void *arg)
+{
+    int rc;
+
+    while ((rc = tusk_stream_write(arg, "x", 1)) == 0)
+        ;
+    return rc;
+}
+
+static int release_arg(void *arg)
+{
+    tusk_stream_release(arg);
+    return 0;
+}
+
+static int release_under_busy_one(tusk_coro *coro)
+{
+    static const char text[300];
+    struct pair pair;
+    tusk_task *busy;
+
+    tusk_try(pair_open(&pair));
+    tusk_try(tusk_stream_write(pair.right, text, sizeof text));
+    busy = tusk_create_task(coro, pair.left);
+    tusk_try(tusk_await(tusk_create_task(release_arg, pair.left)));
+    expect_int(tusk_await(busy), TUSK_STREAM_CLOSED);
+    tusk_stream_release(pair.right);
+    return 0;
+}
+
+static int release_under_busy_ones(void *arg)
+{
+    (void)arg;
+    tusk_try(release_under_busy_one(read_bytes));
+    return release_under_busy_one(write_bytes);
+}
+
+static void test_a_stream_released_under_a_busy_task(void **state)
+{
+    (void)state;
+    play_quietly(release_under_busy_ones);
+}
+
+static int wait_closed(void *arg)
+{
+    return tusk_stream_wait_closed(arg);
+}
+
+static int drain(void *arg)
+{
+    return tusk_stream_drain(arg);
+}
+
+/* Released at every iteration of those who use it. */
+static int release_under_all(void *arg)
+{
+    static tusk_coro *const calls[] = {read_line, write_large, write_b, drain, wait_closed, read_bytes};
+    enum { CALLS = sizeof calls / sizeof calls[0] };
+
+    (void)arg;
+    /* Before, they would be given what is freed. */
+    for (int steps = 1; steps < 8; steps++) {
+        struct pair pair;
+        tusk_task *tasks[CALLS];
+
+        tusk_try(pair_open(&pair));
+        tusk_try(tusk_stream_set_write_buffer_limits(pair.left, 65536, 0));
+        expect(stuff(pair.left, 60000) > 0);
+        tusk_try(tusk_stream_set_write_buffer_limits(pair.left, 100, 0));
+        for (int i = 0; i < CALLS; i++)
+            tasks[i] = tusk_create_task(calls[i], pair.left);
+        for (int i = 0; i < steps; i++)
+            tusk_try(tusk_sleep(0));
+        if (steps % 2)
+            tusk_stream_abort(pair.left);
+        tusk_stream_release(pair.left);
+        tusk_stream_release(pair.right);
+        for (int i = 0; i < CALLS; i++)
+            expect(tusk_await(tasks[i]) < 0);
+    }
+    return 0;
+}
+
+static void test_a_stream_released_under_everybody(void **state)
+{
+    (void)state;
+    play_quietly(release_under_all);
+}
+
+/* What the peer has sent before it went can be read, though a write has failed. */
+static int last_words(void *arg)
+{
+    int fds[2];
+    struct pair pair;
+    char buffer[16];
+    const char *line;
+
+    if (arg)
+        tcp_pair(fds);
+    else
+        unix_pair(fds);
+    tusk_try(tusk_open_stream(fds[0], &pair.left));
+    tusk_try(tusk_open_stream(fds[1], &pair.right));
+    /* One that is never read, so that TCP resets the connection. */
+    tusk_try(send_text(pair.left, "unread"));
+    tusk_try(tusk_sleep(0.1));
+    tusk_try(send_text(pair.right, "go away\nplease"));
+    tusk_stream_release(pair.right);
+    while (send_text(pair.left, "x") == 0)
+        tusk_try(tusk_sleep(0.1));
+    expect(tusk_stream_is_closing(pair.left));
+    expect_int(tusk_stream_readline(pair.left, &line), 8);
+    expect(memcmp(line, "go away\n", 8) == 0);
+    expect_int(tusk_stream_readexactly(pair.left, buffer, 6), 6);
+    expect(memcmp(buffer, "please", 6) == 0);
+    expect_int(tusk_stream_read(pair.left, buffer, 1), send_text(pair.left, "x"));
+    expect(tusk_stream_wait_closed(pair.left) < 0);
+    tusk_stream_release(pair.left);
+    return 0;
+}
+
+static void test_the_last_words_of_a_peer(void **state)
+{
+    static int by_tcp;
+
+    (void)state;
+    play_quietly(last_words);
+    assert_int_equal(play_with(last_words, &by_tcp, false), 0);
+}
+
+/* The same number is somebody else's by now: he is left alone. */
+static int number_used_again(void *arg)
+{
+    struct pair pair;
+    int others[2];
+    char byte;
+
+    (void)arg;
+    tusk_try(pair_open(&pair));
+    tusk_close(pair.fds[0]);
+    unix_pair(others);
+    expect(others[0] == pair.fds[0] || others[1] == pair.fds[0]);
+    tusk_try(tusk_sendall(others[0], "a", 1));
+    tusk_try(tusk_sendall(others[1], "b", 1));
+    expect_int(tusk_stream_read(pair.left, &byte, 1), -EBADF);
+    expect_int(send_text(pair.left, "x"), -EBADF);
+    pair_close(&pair);
+    expect_int(tusk_recv(others[1], &byte, 1, 0), 1);
+    expect(byte == 'a');
+    expect_int(tusk_recv(others[0], &byte, 1, 0), 1);
+    expect(byte == 'b');
+    close_both(others);
+    return 0;
+}
+
+static void test_a_number_that_is_used_again(void **state)
+{
+    (void)state;
+    play_quietly(number_used_again);
+}
 
 static int half_closed(void *arg)
 {
@@ -794,13 +1180,73 @@ static void test_pipes(void **state)
     play_quietly(pipes);
 }
 
+/* The wrong side of a pipe: an error, and the right one goes on. */
+static int wrong_sides(void *arg)
+{
+    int ends[2];
+    tusk_stream *reader;
+    tusk_stream *writer;
+    char byte;
+
+    (void)arg;
+    tusk_try(tusk_pipe(ends));
+    tusk_try(tusk_open_stream(ends[0], &reader));
+    tusk_try(tusk_open_stream(ends[1], &writer));
+    expect_int(send_text(reader, "x"), -EBADF);
+    expect_int(tusk_stream_read(writer, &byte, 1), -EBADF);
+    expect(!tusk_stream_is_closing(reader) && !tusk_stream_is_closing(writer));
+    tusk_try(send_text(writer, "y"));
+    expect_int(tusk_stream_read(reader, &byte, 1), 1);
+    tusk_stream_release(writer);
+    tusk_stream_release(reader);
+    return 0;
+}
+
+static void test_wrong_sides(void **state)
+{
+    (void)state;
+    play_quietly(wrong_sides);
+}
+
+/* Ends in blocking mode, as a shell gives them, stay so. */
+static int blocking_pipes(void *arg)
+{
+    int ends[2];
+    tusk_stream *reader;
+    tusk_stream *writer;
+    tusk_task *task;
+
+    (void)arg;
+    expect_int(pipe(ends), 0);
+    tusk_try(tusk_open_stream(ends[0], &reader));
+    tusk_try(tusk_open_stream(ends[1], &writer));
+    task = tusk_create_task(write_large, writer);
+    tusk_try(check_large(reader));
+    tusk_try(tusk_await(task));
+    expect(!(fcntl(ends[0], F_GETFL) & O_NONBLOCK) && !(fcntl(ends[1], F_GETFL) & O_NONBLOCK));
+    tusk_stream_release(writer);
+    expect_int(read_line(reader), 0);
+    tusk_stream_release(reader);
+    return 0;
+}
+
+static void test_blocking_pipes(void **state)
+{
+    (void)state;
+    play_quietly(blocking_pipes);
+}
+
 static int misuse(void *arg)
 {
     tusk_stream *stream;
     char byte;
     const char *data;
+    int messages[2];
 
     (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_DGRAM, 0, messages));
+    expect_int(tusk_open_stream(messages[0], &stream), -EINVAL);
+    close_both(messages);
     expect_int(tusk_open_stream(-1, &stream), -EBADF);
     expect_int(tusk_open_stream(999, &stream), -EBADF);
     expect_int(tusk_open_stream(0, NULL), -EINVAL);
@@ -872,11 +1318,20 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_peek_and_consume),
         cmocka_unit_test(test_one_reads_at_a_time),
+        cmocka_unit_test(test_a_part_belongs_to_its_reader),
+        cmocka_unit_test(test_a_closed_stream_gives_nothing),
+        cmocka_unit_test(test_limits_at_their_bytes),
         cmocka_unit_test(test_a_large_write_waits_for_its_reader),
         cmocka_unit_test(test_small_writes_wait_above_the_mark),
         cmocka_unit_test(test_writers_take_turns),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_no_buffer),
+        cmocka_unit_test(test_nobody_is_overtaken),
+        cmocka_unit_test(test_the_end_comes_after_writers_that_wait),
+        cmocka_unit_test(test_a_stream_released_under_a_busy_task),
+        cmocka_unit_test(test_a_stream_released_under_everybody),
+        cmocka_unit_test(test_the_last_words_of_a_peer),
+        cmocka_unit_test(test_a_number_that_is_used_again),
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_close_sends_the_rest),
         cmocka_unit_test(test_close_wakes_the_reader),
@@ -887,6 +1342,8 @@ int main(void)
         cmocka_unit_test(test_streams_end_with_their_loop),
         cmocka_unit_test(test_extra_info),
         cmocka_unit_test(test_pipes),
+        cmocka_unit_test(test_wrong_sides),
+        cmocka_unit_test(test_blocking_pipes),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_without_memory),
     };

@@ -4,6 +4,7 @@
 #include "task/stage.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A protocol that writes down what it is told. */
 struct diary {
@@ -285,6 +286,222 @@ static void test_close_inside_of_data_received(void **state)
     play_trace(close_inside, "made lost(0)");
 }
 
+/* Ends its transport, or uses it in other ways, inside of one of its own functions. */
+struct meddler {
+    struct diary diary;
+    const char *where;
+    void (*act)(tusk_transport *transport);
+};
+
+static void meddle(void *self, const char *where)
+{
+    struct meddler *meddler = self;
+
+    if (strcmp(meddler->where, where) == 0)
+        meddler->act(meddler->diary.transport);
+}
+
+static void meddle_made(void *self, tusk_transport *transport)
+{
+    ((struct meddler *)self)->diary.transport = transport;
+    meddle(self, "made");
+}
+
+static void meddle_data(void *self, const void *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    meddle(self, "data");
+}
+
+static bool meddle_eof(void *self)
+{
+    meddle(self, "eof");
+    return true;
+}
+
+static void meddle_lost(void *self, int error)
+{
+    struct meddler *meddler = self;
+
+    (void)error;
+    expect(!meddler->diary.lost);
+    meddler->diary.lost = true;
+    meddle(self, "lost");
+}
+
+static void meddle_pause(void *self)
+{
+    meddle(self, "pause");
+}
+
+static void meddle_resume(void *self)
+{
+    meddle(self, "resume");
+}
+
+static const struct tusk_protocol meddler_protocol = {
+    .connection_made = meddle_made,
+    .data_received = meddle_data,
+    .eof_received = meddle_eof,
+    .connection_lost = meddle_lost,
+    .pause_writing = meddle_pause,
+    .resume_writing = meddle_resume,
+};
+
+/* Whatever a transport can be asked for. */
+static void use_all(tusk_transport *transport)
+{
+    char large[100000];
+    int fd;
+    size_t size = sizeof fd;
+
+    memset(large, 'x', sizeof large);
+    tusk_transport_pause_reading(transport);
+    tusk_transport_resume_reading(transport);
+    tusk_transport_set_write_buffer_limits(transport, 5, 1);
+    tusk_transport_write(transport, large, sizeof large);
+    tusk_transport_get_extra_info(transport, "fd", &fd, &size);
+    tusk_transport_write_eof(transport);
+    tusk_transport_set_write_buffer_limits(transport, 1, 0);
+    tusk_transport_pause_reading(transport);
+    tusk_transport_resume_reading(transport);
+}
+
+static int meddle_everywhere(void *arg)
+{
+    static const char *const wheres[] = {"made", "data", "eof", "lost", "pause", "resume"};
+    static void (*const acts[])(tusk_transport *) = {tusk_transport_close, tusk_transport_abort, use_all};
+    static char large[400000];
+    char *buffer = malloc(sizeof large);
+
+    (void)arg;
+    for (size_t i = 0; i < 18; i++) {
+        struct meddler meddler = {.where = wheres[i / 3], .act = acts[i % 3]};
+        int fds[2];
+
+        tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+        tusk_try(tusk_open_transport(fds[0], &meddler_protocol, &meddler, NULL));
+        tusk_try(tusk_sendall(fds[1], "x", 1));
+        tusk_try(settle());
+        if (!meddler.diary.lost)
+            tusk_transport_write(meddler.diary.transport, large, sizeof large);
+        while (tusk_recv(fds[1], buffer, sizeof large, MSG_DONTWAIT) > 0)
+            tusk_try(settle());
+        if (!meddler.diary.lost)
+            tusk_transport_pause_reading(meddler.diary.transport);
+        if (!meddler.diary.lost)
+            tusk_transport_resume_reading(meddler.diary.transport);
+        expect_int(shutdown(fds[1], SHUT_WR), 0);
+        tusk_try(settle());
+        if (!meddler.diary.lost)
+            tusk_transport_abort(meddler.diary.transport);
+        tusk_try(settle());
+        expect(meddler.diary.lost);
+        tusk_close(fds[1]);
+    }
+    free(buffer);
+    return 0;
+}
+
+static void test_anything_inside_of_any_function(void **state)
+{
+    (void)state;
+    play_quietly(meddle_everywhere);
+}
+
+/* Paused when the connection is lost: going on in connection_lost comes too late, and does no harm. */
+static void resume_when_lost(void *self, int error)
+{
+    struct diary *diary = self;
+
+    note_lost(self, error);
+    tusk_transport_resume_reading(diary->transport);
+    expect_int(tusk_transport_set_write_buffer_limits(diary->transport, 2, 1), 0);
+}
+
+static int resumed_at_the_end(void *arg)
+{
+    static const struct tusk_protocol protocol = {.connection_made = note_made,
+                                                  .connection_lost = resume_when_lost};
+    struct diary diary = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &protocol, &diary, NULL));
+    tusk_try(settle());
+    tusk_transport_pause_reading(diary.transport);
+    tusk_transport_abort(diary.transport);
+    tusk_try(settle());
+    tusk_close(fds[1]);
+    return 0;
+}
+
+static void test_resumed_at_the_end(void **state)
+{
+    (void)state;
+    play_trace(resumed_at_the_end, "made lost(0)");
+}
+
+/* The writing end of a pipe: nothing to read, but it hears that its reader has gone. */
+static int write_pipe(void *arg)
+{
+    static char large[1000000];
+    struct diary diary = {0};
+    bool is_full = arg != NULL;
+    int ends[2];
+    char byte;
+
+    tusk_try(tusk_pipe(ends));
+    tusk_try(tusk_open_transport(ends[1], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    expect(!diary.lost);
+    expect_int(tusk_transport_write(diary.transport, "x", 1), 0);
+    expect_int(tusk_read(ends[0], &byte, 1), 1);
+    tusk_transport_pause_reading(diary.transport);
+    tusk_transport_resume_reading(diary.transport);
+    tusk_try(settle());
+    expect(!diary.lost);
+    if (is_full)
+        expect_int(tusk_transport_write(diary.transport, large, sizeof large), 0);
+    tusk_close(ends[0]);
+    tusk_try(settle());
+    return 0;
+}
+
+static void test_the_writing_end_of_a_pipe(void **state)
+{
+    static int full;
+
+    (void)state;
+    play_trace(write_pipe, "made lost(0)");
+    assert_int_equal(play_with(write_pipe, &full, false), 0);
+    assert_string_equal(stage_trace, "made pause lost(EPIPE)");
+}
+
+static int read_pipe(void *arg)
+{
+    struct diary diary = {0};
+    int ends[2];
+
+    (void)arg;
+    tusk_try(tusk_pipe(ends));
+    tusk_try(tusk_open_transport(ends[0], &diary_protocol, &diary, NULL));
+    expect_int(tusk_write(ends[1], "abc", 3), 3);
+    tusk_try(settle());
+    expect_int(diary.size, 3);
+    tusk_close(ends[1]);
+    tusk_try(settle());
+    return 0;
+}
+
+static void test_the_reading_end_of_a_pipe(void **state)
+{
+    (void)state;
+    play_trace(read_pipe, "made eof lost(0)");
+}
+
 /* ---- protocols with buffers of their own ---- */
 
 struct bucket {
@@ -408,7 +625,8 @@ static int serve(void *arg)
     expect(diary.lost);
     /* And one with a transport at both ends, that the server ends. */
     diary.lost = false;
-    tusk_try(tusk_create_connection(&diary_protocol, &client, "127.0.0.1", tusk_server_port(server), &transport));
+    tusk_try(
+        tusk_create_connection(&diary_protocol, &client, "127.0.0.1", tusk_server_port(server), &transport));
     expect(client.transport == transport);
     expect_int(tusk_transport_write(transport, "ping", 4), 0);
     tusk_try(settle());
@@ -507,7 +725,8 @@ static int port_of(tusk_datagram_transport *transport)
     struct sockaddr_in address;
     socklen_t length = sizeof address;
 
-    expect_int(getsockname(tusk_datagram_transport_fileno(transport), (struct sockaddr *)&address, &length), 0);
+    expect_int(getsockname(tusk_datagram_transport_fileno(transport), (struct sockaddr *)&address, &length),
+               0);
     return (address.sin_port >> 8) | (address.sin_port & 0xff) << 8;
 }
 
@@ -570,7 +789,8 @@ static int full_queue(void *arg)
     fd = tusk_open_datagram(.local_path = "@tusk-test-datagrams");
     if (fd < 0)
         return fd;
-    tusk_try(tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_path = "@tusk-test-datagrams"));
+    tusk_try(
+        tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_path = "@tusk-test-datagrams"));
     tusk_try(settle());
     for (int i = 0; i < COUNT; i++) {
         snprintf(buffer, sizeof buffer, "%040d", i);
@@ -592,6 +812,213 @@ static void test_a_full_queue(void **state)
 {
     (void)state;
     play_quietly(full_queue);
+}
+
+static int open_named(const char *path, tusk_datagram_transport **ret_transport, struct post *post)
+{
+    return tusk_create_datagram_endpoint(&post_protocol, post, ret_transport, .local_path = path);
+}
+
+/* Without a peer of one's own nothing tells when another's queue has room again. */
+static int full_queue_of_another(void *arg)
+{
+    enum { COUNT = 500 };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char name[] = "\0tusk-test-full";
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1);
+    struct post client = {0};
+    tusk_datagram_transport *transport;
+    tusk_timeout timeout;
+    char buffer[64];
+    int rc = 0;
+    int fd;
+
+    (void)arg;
+    memcpy(address.sun_path, name, sizeof name - 1);
+    fd = tusk_open_datagram(.local_path = "@tusk-test-full");
+    if (fd < 0)
+        return fd;
+    tusk_try(open_named("@tusk-test-client", &transport, &client));
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(buffer, sizeof buffer, "%040d", i);
+        expect_int(tusk_datagram_transport_sendto(transport, buffer, 40, (struct sockaddr *)&address, length),
+                   0);
+    }
+    expect(tusk_datagram_transport_get_write_buffer_size(transport) > 0);
+    tusk_datagram_transport_close(transport);
+    tusk_try(tusk_timeout_enter(&timeout, 3600));
+    for (int i = 0; i < COUNT && rc >= 0; i++) {
+        rc = (int)tusk_recvfrom(fd, buffer, sizeof buffer, 0, NULL, NULL);
+        expect(rc < 0 || atoi(buffer) == i);
+    }
+    expect_int(tusk_timeout_exit(&timeout, rc), 40);
+    tusk_try(settle());
+    expect(client.lost);
+    tusk_close(fd);
+    return 0;
+}
+
+static void test_a_full_queue_of_another_socket(void **state)
+{
+    (void)state;
+    play_quietly(full_queue_of_another);
+}
+
+/* Aborted, or left to the loop's end, while it waits to try again. */
+static int abort_with_full_queue(void *arg)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char name[] = "\0tusk-test-full";
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1);
+    struct post client = {0};
+    tusk_datagram_transport *transport;
+    int fd;
+
+    memcpy(address.sun_path, name, sizeof name - 1);
+    fd = tusk_open_datagram(.local_path = "@tusk-test-full");
+    if (fd < 0)
+        return fd;
+    tusk_try(open_named("@tusk-test-client", &transport, &client));
+    tusk_try(settle());
+    for (int i = 0; i < 500; i++)
+        expect_int(tusk_datagram_transport_sendto(transport, NULL, 0, (struct sockaddr *)&address, length),
+                   0);
+    /* Empty ones count too. */
+    expect(tusk_datagram_transport_get_write_buffer_size(transport) > 0);
+    if (arg) {
+        tusk_datagram_transport_abort(transport);
+        tusk_try(settle());
+        expect(client.lost);
+    }
+    tusk_close(fd);
+    return 0;
+}
+
+static void test_the_end_while_a_queue_is_full(void **state)
+{
+    static int abort_it;
+
+    (void)state;
+    assert_int_equal(play_with(abort_with_full_queue, &abort_it, false), 0);
+    assert_int_equal(play_with(abort_with_full_queue, NULL, false), 0);
+}
+
+static size_t longest;
+
+static void measure(void *self, const void *data, size_t size, const struct sockaddr *address,
+                    socklen_t length)
+{
+    (void)self;
+    (void)data;
+    (void)address;
+    (void)length;
+    longest = size > longest ? size : longest;
+}
+
+/* Whole or not at all. */
+static int long_messages(void *arg)
+{
+    static const struct tusk_datagram_protocol protocol = {
+        .connection_made = post_made, .datagram_received = measure, .error_received = post_error};
+    static char large[300000];
+    struct post server = {0};
+    tusk_datagram_transport *transport;
+    int room = 400000;
+    int fd;
+
+    (void)arg;
+    longest = 0;
+    tusk_try(tusk_create_datagram_endpoint(&protocol, &server, &transport, .local_path = "@tusk-test-long"));
+    fd = tusk_open_datagram(.remote_path = "@tusk-test-long");
+    if (fd < 0)
+        return fd;
+    expect_int(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+    expect_int(tusk_send(fd, large, 100000, 0), 100000);
+    tusk_try(settle());
+    expect_int(longest, 100000);
+    /* Systems allow different lengths. */
+    if (tusk_send(fd, large, sizeof large, 0) > 0) {
+        tusk_try(settle());
+        expect_int(longest, 100000);
+        expect_int(server.error, -EMSGSIZE);
+    }
+    tusk_datagram_transport_abort(transport);
+    tusk_try(settle());
+    tusk_close(fd);
+    return 0;
+}
+
+static void test_long_messages(void **state)
+{
+    (void)state;
+    play_quietly(long_messages);
+}
+
+/* Somebody closes its number while it has things to do. */
+static int stolen_number(void *arg)
+{
+    static const struct tusk_datagram_protocol protocol = {.connection_made = post_made};
+    struct post post = {0};
+    tusk_datagram_transport *transport;
+
+    (void)arg;
+    tusk_try(tusk_create_datagram_endpoint(&protocol, &post, &transport, .local_host = "127.0.0.1"));
+    expect_int(tusk_close(tusk_datagram_transport_fileno(transport)), 0);
+    tusk_try(settle());
+    return 0;
+}
+
+static void test_a_stolen_number(void **state)
+{
+    (void)state;
+    play_quietly(stolen_number);
+}
+
+/* Each allocation fails once. */
+static int some_of_everything(void *arg)
+{
+    struct diary diary = {.echoes = false};
+    struct post post = {0};
+    char buffer[1000];
+    int fds[2];
+    int rc;
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    rc = tusk_open_transport(fds[0], &diary_protocol, &diary, NULL);
+    if (rc < 0)
+        tusk_close(fds[0]);
+    if (rc == 0)
+        rc = tusk_sendall(fds[1], "hello", 5);
+    if (rc == 0)
+        rc = settle();
+    while (rc == 0 && !diary.lost && tusk_transport_get_write_buffer_size(diary.transport) < 5000)
+        rc = tusk_transport_write(diary.transport, buffer, sizeof buffer);
+    tusk_close(fds[1]);
+    if (rc == 0)
+        rc = tusk_create_datagram_endpoint(&post_protocol, &post, NULL, .local_host = "127.0.0.1");
+    if (rc == 0)
+        rc = settle();
+    if (post.transport)
+        tusk_datagram_transport_abort(post.transport);
+    if (settle() < 0)
+        return -EIO;
+    return rc == 0 && diary.size < 5 ? diary.error : rc;
+}
+
+static void test_without_memory(void **state)
+{
+    int rc = -1;
+
+    (void)state;
+    for (long n = 1; rc < 0 && n < 1000; n++) {
+        tusk__fail_after(n);
+        rc = play(some_of_everything);
+        tusk__fail_after(0);
+        if (rc != 0 && rc != -ENOMEM && rc != -EMFILE && rc != -ENOSPC)
+            fail_msg("operation %ld fails with %s", n, tusk_strerror(rc));
+    }
+    assert_int_equal(rc, 0);
 }
 
 static int bad_addresses(void *arg)
@@ -622,12 +1049,21 @@ int main(void)
         cmocka_unit_test(test_a_lost_connection),
         cmocka_unit_test(test_paused_reading),
         cmocka_unit_test(test_close_inside_of_data_received),
+        cmocka_unit_test(test_anything_inside_of_any_function),
+        cmocka_unit_test(test_resumed_at_the_end),
+        cmocka_unit_test(test_the_writing_end_of_a_pipe),
+        cmocka_unit_test(test_the_reading_end_of_a_pipe),
         cmocka_unit_test(test_buffers_of_the_protocol),
         cmocka_unit_test(test_another_protocol),
         cmocka_unit_test(test_servers),
         cmocka_unit_test(test_the_end_of_the_loop),
         cmocka_unit_test(test_datagrams),
         cmocka_unit_test(test_a_full_queue),
+        cmocka_unit_test(test_a_full_queue_of_another_socket),
+        cmocka_unit_test(test_the_end_while_a_queue_is_full),
+        cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_a_stolen_number),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_bad_addresses),
     };
 

@@ -119,6 +119,21 @@ static void test_a_byte_a_call(void **state)
     assert_int_equal(calls, 5);
 }
 
+/* The poller tells of it twice before it runs. */
+static void test_called_once_an_iteration(void **state)
+{
+    int calls = 0;
+
+    (void)state;
+    assert_int_equal(tusk_loop_add_reader(loop, fds[0], count, &calls), 0);
+    for (int i = 0; i < 3; i++) {
+        put_byte();
+        assert_int_equal(loop->poller.backend->wait(&loop->poller, 0), 0);
+    }
+    turn();
+    assert_int_equal(calls, 1);
+}
+
 static void test_a_writer_is_called_while_there_is_room(void **state)
 {
     static char bytes[1 << 20];
@@ -578,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_called_in_each_iteration_while_it_is_readable),
         test(test_a_byte_a_call),
+        test(test_called_once_an_iteration),
         test(test_a_writer_is_called_while_there_is_room),
         test(test_both_at_once),
         test(test_the_end_is_something_to_read),

@@ -105,9 +105,15 @@ static ssize_t write_once(struct end *end)
     return rc;
 }
 
+/* A number that is closed may be another's by now. */
+static bool is_gone(const struct end *end)
+{
+    return end->closed && !end->stream;
+}
+
 ssize_t end_write(struct end *end)
 {
-    ssize_t rc = in_time(write_once, end);
+    ssize_t rc = is_gone(end) ? -EBADF : in_time(write_once, end);
 
     if (rc > 0)
         end->out->sent += (size_t)rc;
@@ -178,7 +184,7 @@ static ssize_t read_until(struct end *end)
 static ssize_t peek(struct end *end)
 {
     const char *data;
-    size_t size = some_size(20000);
+    size_t size = some_size(end->limit < 20000 ? end->limit : 20000);
     ssize_t rc = tusk_stream_peek(end->stream, size, &data);
     size_t taken;
 
@@ -256,13 +262,15 @@ static ssize_t read_once(struct end *end)
 
 ssize_t end_read(struct end *end)
 {
-    return count(in_time(read_once, end));
+    return count(is_gone(end) ? -EBADF : in_time(read_once, end));
 }
 
 /* ---- ending ---- */
 
 int end_shut_down(struct end *end)
 {
+    if (is_gone(end))
+        return -EBADF;
     return (int)count(end->stream ? tusk_stream_write_eof(end->stream)
                                   : tusk__system_of(tusk_get_running_loop())->shutdown(end->fd, SHUT_WR));
 }

@@ -108,19 +108,18 @@ static int connect_by(int domain, int fds[2])
 
 /* ---- ends ---- */
 
+/* Not what it receives into: TCP of Linux goes on by second-long probes when its window is smaller than a segment. */
 static void make_small(int fd)
 {
     const int size = 4096;
 
     sys()->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    sys()->setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
 static void make_stream(struct end *end)
 {
-    size_t limit = chance(50) ? 0 : some_size(100000);
-
-    if (tusk_open_stream(end->fd, &end->stream, .limit = limit) < 0) {
+    end->limit = chance(50) ? 65536 : some_size(100000);
+    if (tusk_open_stream(end->fd, &end->stream, .limit = end->limit) < 0) {
         end->stream = NULL;
         return;
     }
@@ -256,6 +255,11 @@ void line_start(struct line *line, unsigned directions)
         }
 }
 
+static bool is_playing(const struct line *line, int i)
+{
+    return line->players[i] && !tusk_future_done(line->players[i]);
+}
+
 /* What the line looked like when it did not get on. */
 static void describe(const struct line *line)
 {
@@ -263,7 +267,8 @@ static void describe(const struct line *line)
         const struct way *way = &line->ways[i];
         const struct end *end = &line->ends[i];
 
-        complain("way %d: %zu of %zu sent, %zu received%s; its writer is a %s%s, its descriptor %d", i, way->sent,
+        complain("players %s%s; way %d: %zu of %zu sent, %zu received%s; its writer is a %s%s, its descriptor %d",
+                 is_playing(line, 2 * i) ? "write " : "", is_playing(line, 2 * i + 1) ? "read" : "", i, way->sent,
                  way->total, way->received, way->torn ? ", torn" : "", end->stream ? "stream" : "descriptor",
                  end->closed ? " that is closed" : "", end->fd);
     }
@@ -290,6 +295,8 @@ void line_wait(struct line *line)
     if (done != (int)total) {
         complain("a line hangs");
         describe(line);
+        /* Who waits for what. */
+        tusk_get_running_loop()->hooks->deadlock(tusk_get_running_loop());
         line->stops = true;
         end_abort(&line->ends[0]);
         end_abort(&line->ends[1]);

@@ -109,7 +109,7 @@ static int hear_report(tusk_loop *loop, const struct tusk_exception_context *con
     (void)loop;
     (void)arg;
     if (!is_deserved(context->message))
-        complain("reported: %s: %s", context->message,
+        complain("reported: %s (%s): %s", context->message, context->task_name ? context->task_name : "-",
                  context->error_message ? context->error_message
                                         : tusk_strerror(context->error));
     return 0;
@@ -210,11 +210,14 @@ static int start_servers(tusk_server *servers[2])
 
 static void stop_servers(tusk_server *servers[2])
 {
+    int rc;
+
     for (int i = 0; i < 2; i++) {
         if (!servers[i])
             continue;
-        if (tusk_server_drain(servers[i], 60) < 0)
-            complain("clients are left");
+        rc = tusk_server_drain(servers[i], 60);
+        if (rc != 0)
+            complain("clients are left: %d", rc);
         tusk_server_release(servers[i]);
     }
 }

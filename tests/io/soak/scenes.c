@@ -35,8 +35,8 @@ void play_one_way(void)
     int ends[2];
 
     if (chance(10) && tusk_pipe(ends) == 0) {
-        line.ends[0] = (struct end){.line = &line, .fd = ends[1], .out = &line.ways[0], .high = 65536};
-        line.ends[1] = (struct end){.line = &line, .fd = ends[0], .in = &line.ways[0], .high = 65536};
+        line.ends[0] = (struct end){.line = &line, .fd = ends[1], .out = &line.ways[0], .high = 65536, .limit = 65536};
+        line.ends[1] = (struct end){.line = &line, .fd = ends[0], .in = &line.ways[0], .high = 65536, .limit = 65536};
         line.ways[0].total = some_size(200000);
         for (int i = 0; i < 2; i++)
             if (tusk_open_stream(line.ends[i].fd, &line.ends[i].stream) < 0)
@@ -111,6 +111,8 @@ void play_cut(void)
     end_close(&line.ends[0]);
     end_close(&line.ends[1]);
     line_wait(&line);
+    /* Two streams that are closed and have both more to send than the other takes would wait for ever. */
+    tusk_stream_abort(line.ends[0].stream);
     line_close(&line);
 }
 
@@ -253,9 +255,18 @@ void play_together(void)
 
 /* ---- waiting for descriptors ---- */
 
+struct ear {
+    int fd;
+    int calls;
+};
+
+/* It comes in each iteration, so a clock that waits for a quiet moment would stand still. */
 static int on_readable(void *arg)
 {
-    ++*(int *)arg;
+    struct ear *ear = arg;
+
+    if (++ear->calls == 3)
+        tusk_remove_reader(ear->fd);
     count(0);
     return 0;
 }
@@ -263,22 +274,23 @@ static int on_readable(void *arg)
 /* Callbacks, and tasks that only look, beside each other. */
 void play_waiting(void)
 {
-    int calls = 0;
+    struct ear ear = {0};
     int fds[2];
     char byte;
 
-    if (tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+    if (soak.has_resets || tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
         return;
     if (count(tusk_poll_fd(fds[0], POLLOUT)) != POLLOUT)
         complain("a new socket is not writable");
-    count(tusk_add_reader(fds[1], on_readable, &calls));
+    ear.fd = fds[1];
+    count(tusk_add_reader(fds[1], on_readable, &ear));
     count(tusk_write(fds[0], "x", 1));
     if (!(count(tusk_poll_fd(fds[1], POLLIN)) & POLLIN))
         complain("poll_fd ended with nothing to read");
     /* A busy loop does not look in each iteration. */
-    for (int i = 0; i < 1000 && calls == 0; i++)
+    for (int i = 0; i < 1000 && ear.calls == 0; i++)
         count(tusk_sleep(0.001));
-    if (calls == 0)
+    if (ear.calls == 0)
         complain("the callback was not called");
     if (count(tusk_read(fds[1], &byte, 1)) != 1)
         complain("nothing to read");

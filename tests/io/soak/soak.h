@@ -88,6 +88,8 @@ struct end {
     struct way *in;
     /* A stream's high-water mark: what is larger may be sent in part. */
     size_t high;
+    /* How long a line may be, and how much it can be asked to show. */
+    size_t limit;
     bool closed;
 };
 

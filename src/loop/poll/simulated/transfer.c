@@ -89,6 +89,9 @@ static ssize_t send_bytes(struct tusk__sim_socket *socket, const struct msghdr *
         return rc;
     if (!socket->peer)
         return send_to_nobody(socket, message);
+    /* The connection is broken, and neither end knows it yet. */
+    if (socket->peer->in.resetting)
+        return (ssize_t)total(message);
     rc = tusk__sim_flow_write(&socket->peer->in, message->msg_iov, (size_t)message->msg_iovlen);
     if (tusk__sim_chance(network, network->options.resets))
         tusk__sim_connection_break(socket);
