@@ -117,7 +117,7 @@ static void fuzz_randomly(void)
 static int fuzz_main(int argc, char **argv, const char *corpus)
 {
     uint64_t seed = (uint64_t)time(NULL);
-    long runs = 4000;
+    long runs = 1000;
     int files = 0;
 
     for (int i = 1; i < argc; i++) {
