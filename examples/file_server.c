@@ -8,18 +8,15 @@
  * the task waits inside of the callback, with the parser's calls on its stack. And it shows a time-out
  * that moves on while a client gets something done.
  *
- * Small files are answered from a table, head and body by one write; what it has is a second old at
- * most. Large files the system sends, from file to socket. Opening and reading a file is done
- * right here, and if it must come from a slow disk, all clients wait: a site with more files than
- * memory has its tusk_to_thread().
+ * The system sends the files, from file to socket, so their bytes never come here. Those that were asked
+ * for a moment ago are kept open. Opening a file is done right here, and if its folder must come from a slow
+ * disk, all clients wait: a site with more files than memory has its tusk_to_thread().
  */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <tusk.h>
-#include <unistd.h>
 
 #include "common/http.h"
 #include "common/parser.h"
@@ -27,20 +24,35 @@
 #include "common/table.h"
 
 enum {
-    HEAD = 512,
-    SMALL = 64 << 10,
     PORTION = 1 << 20,
     URL = 2048,
+    KEPT = 256,
 };
+
+/* Others than Linux send head and file apart, if need be. */
+#ifndef MSG_MORE
+#define MSG_MORE 0
+#endif
 
 static char root[PATH_MAX];
 /* So many seconds a client has for a request, and for a portion of a file. */
 static double patience;
-/* From a URL to the whole answer. */
-static struct table answers;
+
+/* An open file, and what stands before it in an answer. */
+struct page {
+    int fd;
+    off_t size;
+    size_t head_size;
+    char head[HTTP_HEAD_SIZE];
+};
+
+/* From a URL to its page, for a second: then the file is looked for again. */
+static struct table pages;
 
 struct client {
     tusk_stream *stream;
+    /* The stream's socket. All answers go there directly, lest what the stream keeps back comes after a file. */
+    int socket;
     tusk_timeout timeout;
     /* Not 0: it is not served any more. 1, or the error of its connection. */
     int end;
@@ -57,107 +69,100 @@ static double now(void)
 
 /* ---- answers ---- */
 
-static size_t format_head(char head[HEAD], int status, const char *type, size_t size, bool keep)
-{
-    time_t seconds = time(NULL);
-    struct tm tm;
-    char date[64];
-
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &tm));
-    return (size_t)snprintf(head, HEAD,
-                            "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                            "%sConnection: %s\r\n\r\n",
-                            status, http_reason(status), date, type, size,
-                            status == 405 ? "Allow: GET, HEAD\r\n" : "", keep ? "keep-alive" : "close");
-}
-
-/* Head and body lie one behind the other; whoever asked for the head gets no more. */
-static int send_answer(struct client *client, const char *answer, size_t size)
-{
-    if (client->parser.method == HTTP_HEAD)
-        size = (size_t)((const char *)memmem(answer, size, "\r\n\r\n", 4) + 4 - answer);
-    return tusk_stream_write(client->stream, answer, size);
-}
-
 static int send_error(struct client *client, int status, bool keep)
 {
-    char answer[HEAD + 64], body[64];
+    char answer[HTTP_HEAD_SIZE + 64], body[64];
     int size = snprintf(body, sizeof body, "%d %s\n", status, http_reason(status));
-    size_t head = format_head(answer, status, "text/plain", (size_t)size, keep);
+    size_t head = http_head(answer, status, "text/plain", (size_t)size, keep);
 
+    if (client->parser.method == HTTP_HEAD)
+        size = 0;
     memcpy(answer + head, body, (size_t)size);
-    return send_answer(client, answer, head + (size_t)size);
+    return tusk_sendall(client->socket, answer, head + (size_t)size);
 }
 
-/* Keeps the answer for a second, if the next request may have the same. */
-static int send_small(struct client *client, const struct http_file *file, bool keep)
+static int send_head(struct client *client, const struct page *page, int flags)
 {
-    char answer[HEAD + SMALL];
-    size_t head = format_head(answer, 200, http_type(file->name), (size_t)file->size, keep);
+    size_t done = 0;
 
-    if (pread(file->fd, answer + head, (size_t)file->size, 0) != file->size)
-        return send_error(client, 503, keep);
-    if (keep)
-        table_set(&answers, (struct text){client->url, client->url_size},
-                  (struct text){answer, head + (size_t)file->size}, now() + 1);
-    return send_answer(client, answer, head + (size_t)file->size);
-}
+    while (done < page->head_size) {
+        ssize_t sent = tusk_send(client->socket, page->head + done, page->head_size - done, flags);
 
-/* The system sends it, behind the stream's back: so first the stream must have sent all of its own. */
-static int send_large(struct client *client, const struct http_file *file, bool keep)
-{
-    char head[HEAD];
-    size_t size = format_head(head, 200, http_type(file->name), (size_t)file->size, keep);
-    size_t room = sizeof(int);
-    int64_t sent = 1;
-    int socket;
-
-    tusk_try(tusk_stream_set_write_buffer_limits(client->stream, 0, 0));
-    tusk_try(tusk_stream_write(client->stream, head, size));
-    tusk_try(tusk_stream_get_extra_info(client->stream, "fd", &socket, &room));
-    for (off_t at = 0; at < file->size && sent > 0 && client->parser.method == HTTP_GET; at += sent) {
-        tusk_try(tusk_timeout_reschedule(&client->timeout, now() + patience));
-        sent = tusk_sendfile(socket, file->fd, at, PORTION);
+        if (sent < 0)
+            return (int)sent;
+        done += (size_t)sent;
     }
-    tusk_try(tusk_stream_set_write_buffer_limits(client->stream, SMALL, SMALL / 4));
+    return 0;
+}
+
+/* As long as portions get through in time, the client may go on. */
+static int send_page(struct client *client, const struct page *page)
+{
+    off_t size = client->parser.method == HTTP_HEAD ? 0 : page->size;
+    int64_t sent = 1;
+
+    tusk_try(send_head(client, page, size > 0 ? MSG_MORE : 0));
+    for (off_t at = 0; at < size && sent > 0; at += sent) {
+        if (at > 0)
+            tusk_try(tusk_timeout_reschedule(&client->timeout, now() + patience));
+        sent =
+            tusk_sendfile(client->socket, page->fd, at, size - at < PORTION ? (size_t)(size - at) : PORTION);
+    }
     if (sent == 0) /* the file has become shorter, and the client waits for the rest */
         tusk_stream_abort(client->stream);
-    return sent < 0 ? (int)sent : 0;
-}
-
-static int send_file(struct client *client, bool keep)
-{
-    struct http_file file;
-    int status = http_open(root, (struct text){client->url, client->url_size}, &file);
-    int rc;
-
-    if (status != 200)
-        return send_error(client, status, keep);
-    rc = file.size > SMALL ? send_large(client, &file, keep) : send_small(client, &file, keep);
-    close(file.fd);
-    return rc;
+    return sent < 0 ? (int)sent : sent == 0;
 }
 
 /* Sending may wait, and the entry may be replaced meanwhile: so who sends it holds it. */
 static int send_entry(struct client *client, struct entry *entry)
 {
-    struct text answer = entry_value(entry);
+    struct page page;
     int rc;
 
+    memcpy(&page, entry_value(entry).data, sizeof page);
     entry->references++;
-    rc = send_answer(client, answer.data, answer.size);
-    entry_drop(entry);
+    rc = send_page(client, &page);
+    table_drop(&pages, entry);
+    return rc;
+}
+
+static void close_page(const struct entry *entry)
+{
+    struct page page;
+
+    memcpy(&page, entry_value(entry).data, sizeof page);
+    tusk_close(page.fd);
+}
+
+static int send_file(struct client *client, struct text url, bool keep)
+{
+    struct http_file file;
+    struct page page;
+    int status = http_open(root, url, &file);
+    int rc;
+
+    if (status != 200)
+        return send_error(client, status, keep);
+    page.fd = file.fd;
+    page.size = file.size;
+    page.head_size = http_head(page.head, 200, http_type(file.name), (size_t)file.size, keep);
+    if (keep && pages.count < KEPT &&
+        table_set(&pages, url, (struct text){(char *)&page, sizeof page}, now() + 1))
+        return send_entry(client, table_find(&pages, url));
+    rc = send_page(client, &page);
+    tusk_close(page.fd);
     return rc;
 }
 
 static int answer(struct client *client, bool keep)
 {
+    struct text url = {client->url, client->url_size};
     struct entry *entry;
 
     if (client->parser.method != HTTP_GET && client->parser.method != HTTP_HEAD)
         return send_error(client, 405, keep);
-    entry = keep ? table_find(&answers, (struct text){client->url, client->url_size}) : NULL;
-    return entry ? send_entry(client, entry) : send_file(client, keep);
+    entry = keep ? table_find(&pages, url) : NULL;
+    return entry ? send_entry(client, entry) : send_file(client, url, keep);
 }
 
 /* ---- requests: the parser calls these ---- */
@@ -197,7 +202,7 @@ static int on_message_complete(request_parser *parser)
 
     if (rc == 0)
         rc = answer(client, keep);
-    client->end = rc < 0 ? rc : !keep;
+    client->end = rc != 0 ? rc : !keep;
     return client->end;
 }
 
@@ -224,11 +229,13 @@ static int serve_requests(struct client *client)
 static int serve_client(tusk_stream *stream, void *arg)
 {
     struct client client;
+    size_t room = sizeof client.socket;
     int rc;
 
     (void)arg;
     client.stream = stream;
     client.end = 0;
+    tusk_try(tusk_stream_get_extra_info(stream, "fd", &client.socket, &room));
     parser_init(&client.parser, &callbacks);
     client.parser.data = &client;
     tusk_try(tusk_timeout_enter(&client.timeout, patience));
@@ -244,13 +251,9 @@ static int serve_client(tusk_stream *stream, void *arg)
 
 static int sweep(void *arg)
 {
-    size_t at = 0;
-
     (void)arg;
-    for (;;) {
+    for (size_t at = 0;; table_sweep(&pages, &at, 4096))
         tusk_try(tusk_sleep(0.1));
-        table_sweep(&answers, &at, 4096);
-    }
 }
 
 static int serve(void *arg)
@@ -285,11 +288,12 @@ int main(int argc, char **argv)
     program_options(&program, argc, argv);
     port = program_port(port_text);
     patience = (double)program_number("a patience", patience_text, 1, 86400);
-    if (!realpath(root_text, root) || !table_create(&answers, now)) {
+    if (!realpath(root_text, root) || !table_create(&pages, now)) {
         perror(root_text);
         return 1;
     }
+    pages.on_free = close_page;
     rc = tusk_run(serve, &port);
-    table_destroy(&answers);
+    table_destroy(&pages);
     return program_end(&program, rc);
 }

@@ -46,7 +46,7 @@ static void do_get(struct resp_client *client)
     }
     entry->references++;
     resp_say_bulk(client, entry_value(entry));
-    entry_drop(entry);
+    table_drop(&table, entry);
 }
 
 /* Says so if it is none. */

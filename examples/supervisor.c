@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +39,14 @@ static double now(void)
     return tusk_loop_time(tusk_get_running_loop());
 }
 
-static void say(const char *name, const char *format, int number)
+TUSK_PRINTF(2, 3) static void say(const char *name, const char *format, ...)
 {
+    va_list args;
+
     printf("%s: ", name);
-    printf(format, number);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
     printf("\n");
     fflush(stdout);
 }
@@ -59,8 +64,7 @@ static int copy_lines(void *arg)
             length = (ssize_t)strlen(line = "(a line that is too long)");
         if (line[length - 1] == '\n')
             length--;
-        printf("%s: %.*s\n", output->name, (int)length, line);
-        fflush(stdout);
+        say(output->name, "%.*s", (int)length, line);
     }
     return (int)length;
 }
@@ -85,7 +89,7 @@ static void end_process(tusk_process *process, const char *name)
         rc = tusk_timeout_exit(&timeout, tusk_process_wait(process));
     if (rc >= 0)
         return;
-    say(name, "does not end, and is killed", 0);
+    say(name, "does not end, and is killed");
     signal_group(process, SIGKILL);
 }
 
@@ -134,8 +138,10 @@ static int supervise(void *arg)
         int status = run_once(job);
 
         tusk_try(status);
-        say(job->name, status < 128 ? "ended with status %d" : "ended by signal %d",
-            status < 128 ? status : status - 128);
+        if (status < 128)
+            say(job->name, "ended with status %d", status);
+        else
+            say(job->name, "ended by signal %d", status - 128);
         if (now() - start >= LONG_ENOUGH)
             pause = FIRST_PAUSE;
         tusk_try(tusk_sleep(pause));

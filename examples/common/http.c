@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* "/a%20b?x" becomes "/a b". False if it cannot be one. */
@@ -130,4 +132,18 @@ const char *http_type(const char *name)
         if (strcasecmp(suffix, types[i][0]) == 0)
             return types[i][1];
     return "application/octet-stream";
+}
+
+size_t http_head(char head[HTTP_HEAD_SIZE], int status, const char *type, size_t size, bool keep)
+{
+    time_t seconds = time(NULL);
+    struct tm tm;
+    char date[64];
+
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &tm));
+    return (size_t)snprintf(head, HTTP_HEAD_SIZE,
+                            "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                            "%sConnection: %s\r\n\r\n",
+                            status, http_reason(status), date, type, size,
+                            status == 405 ? "Allow: GET, HEAD\r\n" : "", keep ? "keep-alive" : "close");
 }

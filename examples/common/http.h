@@ -20,6 +20,11 @@ struct http_file {
  */
 int http_open(const char *root, struct text url, struct http_file *file);
 
+enum { HTTP_HEAD_SIZE = 512 };
+
+/* What stands before the body of an answer. Returns its size. */
+size_t http_head(char head[HTTP_HEAD_SIZE], int status, const char *type, size_t size, bool keep);
+
 /* "Not Found" */
 const char *http_reason(int status);
 

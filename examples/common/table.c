@@ -45,10 +45,13 @@ struct text entry_value(const struct entry *entry)
     return (struct text){entry->data + entry->key_size, entry->value_size};
 }
 
-void entry_drop(struct entry *entry)
+void table_drop(const struct table *table, struct entry *entry)
 {
-    if (--entry->references == 0)
-        free(entry);
+    if (--entry->references > 0)
+        return;
+    if (table->on_free)
+        table->on_free(entry);
+    free(entry);
 }
 
 static void unlink_entry(struct table *table, struct entry **link)
@@ -57,7 +60,7 @@ static void unlink_entry(struct table *table, struct entry **link)
 
     *link = entry->next;
     table->count--;
-    entry_drop(entry);
+    table_drop(table, entry);
 }
 
 static bool expired(const struct table *table, const struct entry *entry)
@@ -157,7 +160,7 @@ static void link_entry(struct table *table, struct entry **link, struct entry *e
     entry->next = old ? old->next : NULL;
     *link = entry;
     if (old) {
-        entry_drop(old);
+        table_drop(table, old);
     } else {
         table->count++;
         grow(table);
@@ -170,7 +173,7 @@ bool table_set(struct table *table, struct text key, struct text value, double e
     uint64_t hash = hash_of(table, key);
     struct entry **link = find(table, key, hash);
     struct entry *entry = *link;
-    bool fits = entry && entry->references == 1 && entry->value_size == value.size;
+    bool fits = entry && entry->references == 1 && entry->value_size == value.size && !table->on_free;
 
     if (!fits && !(entry = entry_create(key, hash, value.size)))
         return false;

@@ -32,6 +32,8 @@ struct table {
     size_t count;
     uint64_t seed;
     double (*clock)(void);
+    /* Called when an entry is freed: for what its value owns. May be NULL. */
+    void (*on_free)(const struct entry *entry);
 };
 
 /* An empty table. False without memory. */
@@ -53,6 +55,6 @@ void table_sweep(struct table *table, size_t *at, size_t chains);
 struct text entry_value(const struct entry *entry);
 
 /* Gives up an entry that was held. */
-void entry_drop(struct entry *entry);
+void table_drop(const struct table *table, struct entry *entry);
 
 #endif
