@@ -52,7 +52,10 @@ struct tusk_datagram_protocol {
     /* A message, and whose it is (a length of 0: nobody knows). Both are valid during the call. */
     void (*datagram_received)(void *self, const void *data, size_t size, const struct sockaddr *address,
                               socklen_t length);
-    /* A message was not received or not sent, -ECONNREFUSED for example; the transport goes on. */
+    /*
+     * A message was not received or not sent, -ECONNREFUSED for example; -EMSGSIZE: one of more than 256 KiB came,
+     * and was thrown away. The transport goes on.
+     */
     void (*error_received)(void *self, int error);
     /* It is over, and the transport invalid afterwards: 0 after a close or an abort, or the error. */
     void (*connection_lost)(void *self, int error);
@@ -86,7 +89,7 @@ TUSK_API bool tusk_datagram_transport_is_closing(const tusk_datagram_transport *
 /* Its descriptor, for getsockname(2) and options; -EBADF once it is closed. Does not suspend. */
 TUSK_API int tusk_datagram_transport_fileno(const tusk_datagram_transport *transport);
 
-/* How many bytes are unsent. Does not suspend. */
+/* How many bytes are unsent; each message counts for 8 more. Does not suspend. */
 TUSK_API size_t tusk_datagram_transport_get_write_buffer_size(const tusk_datagram_transport *transport);
 
 #ifndef __cplusplus

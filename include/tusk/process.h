@@ -15,9 +15,11 @@
  *
  * The loop waits for each of its processes by itself, so none becomes a zombie, and a signal is sent
  * only as long as the process is known to live, so it never reaches a stranger. The child has the
- * three standard descriptors and no others; its signals are at their defaults and none is blocked.
+ * three standard descriptors and no others (one that the parent has closed stays closed); none of its signals is
+ * blocked, and all are at their defaults but for those that the parent ignores; SIGPIPE always is.
  *
- * A process that still runs when its loop closes is killed. One that was released before its end runs on.
+ * A process that still runs when its loop closes is killed. One that was released before runs on; then nobody takes its end
+ * any more but a waitpid() of the program's own.
  * With a virtual clock, time stands still while processes run.
  *
  * All functions: the loop's thread.
@@ -62,8 +64,9 @@ struct tusk_subprocess_options {
 };
 
 /*
- * Starts a program: argv[0], looked up in PATH unless there is a "/" in it, with these arguments, ended by NULL.
- * Returns 0; what kept the program from starting (-ENOENT, -EACCES, -E2BIG; for .cwd too, with a
+ * Starts a program: argv[0], looked up in PATH (that of .env, if it is given) unless there is a "/" in it, with these
+ * arguments, ended by NULL.
+ * Returns 0; what kept the program from starting (-ENOENT, -EACCES, -E2BIG, -ENOEXEC; for .cwd too, with a
  * message that says which); -EMFILE, -EAGAIN, -ENOMEM, -EINVAL; TUSK_NO_RUNNING_LOOP. Nothing is
  * left behind then. Does not suspend. The object is yours. Options: see above.
  */
@@ -86,7 +89,7 @@ TUSK_API int tusk_process_pid(const tusk_process *process);
 
 /*
  * Waits for the end. Returns the program's exit status, 0 to 255; 128 + n if signal n ended it, as
- * shells say; -ECANCELED, and the program runs on. Many tasks may wait. Suspends.
+ * shells say; 255 if nobody knows, for the parent ignores SIGCHLD or waited for any child itself; -ECANCELED, and the program runs on. Many tasks may wait. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_process_wait(tusk_process *process);
 
@@ -120,8 +123,7 @@ TUSK_API int tusk_process_terminate(tusk_process *process);
 TUSK_API int tusk_process_kill(tusk_process *process);
 
 #ifndef __cplusplus
-#define tusk_create_subprocess_exec(argv, ...)                                                               \
-    TUSK__CREATE_SUBPROCESS_EXEC(argv, __VA_ARGS__, .tusk__end = 0)
+#define tusk_create_subprocess_exec(argv, ...) TUSK__CREATE_SUBPROCESS_EXEC(argv, __VA_ARGS__, .tusk__end = 0)
 #define TUSK__CREATE_SUBPROCESS_EXEC(argv, ret_process, ...)                                                 \
     (tusk_create_subprocess_exec)(argv, ret_process, &(const struct tusk_subprocess_options){__VA_ARGS__})
 #define tusk_create_subprocess_shell(command, ...)                                                           \

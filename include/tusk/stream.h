@@ -19,19 +19,21 @@
  * tusk_stream_readexactly() copy into a buffer of yours, or have the system write there at once if
  * the stream's is empty. The others lend: *ret_data points into the stream's buffer, and is valid
  * until the next call that reads from this stream. An idle stream has no buffer at all. `limit` (64
- * KiB) is how long a line may be. One task reads at a time: a second one gets TUSK_INVALID_STATE.
+ * KiB) is how long a line may be. One task reads at a time: a second one gets TUSK_INVALID_STATE, from the
+ * beginning of the first one's call to its end.
  *
  * Writing. tusk_stream_write() sends at once what the system takes. The rest is kept and sent in the
  * background as long as it is small; if there is more than the high-water mark (64 KiB), the call
  * waits until the rest is below the low one (16 KiB): so a slow peer slows its writer down, and
  * nobody has to think of it. Large data is sent from where it is, without a copy. Several tasks may
- * write: each call's bytes stay together.
+ * write: each call's bytes stay together, and those who wait have their turns in order.
  *
- * Errors. When the connection is lost, reads first give what had come. Then they, and all writes,
+ * Errors. When the connection is lost, reads first give what had come, also what only the system has when
+ * a write fails. Then they, and all writes,
  * return the error: -ECONNRESET, -EPIPE, -ETIMEDOUT, a code of TLS. After tusk_stream_close() or
  * tusk_stream_abort() they return TUSK_STREAM_CLOSED. A task that is cancelled while it reads loses
- * nothing; one that is cancelled while it writes has written some of it, so all that is left to do
- * is to abort the stream, unless the call's size was below the high-water mark: that is sent as a whole.
+ * nothing. A write of no more than the high-water mark happens whole, or, cancelled, not at all. A larger one that
+ * is cancelled has perhaps written some of it, so all that is left to do is to abort the stream.
  *
  * Time-outs come from scopes: tusk/timeout.h. All functions: the loop's thread; those that suspend,
  * in tasks (TUSK_NOT_IN_TASK).
@@ -59,7 +61,7 @@ struct tusk_stream_options {
 /*
  * A stream on a descriptor: a connected socket, an end of a pipe, a terminal. (connect_read_pipe,
  * connect_write_pipe) The descriptor is the stream's from here on, and closed with it; after an
- * error it is still yours. Returns 0, -EBADF, -ENOMEM, -ENOTSUP for a regular file, -EINVAL,
+ * error it is still yours. Returns 0, -EBADF, -ENOMEM, -ENOTSUP for a regular file, -EINVAL for a socket of messages,
  * TUSK_NO_RUNNING_LOOP. Option: .limit. Does not suspend.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_open_stream(int fd, tusk_stream **ret_stream,
@@ -102,8 +104,9 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil(tusk_stream *stream, cons
                                                        const char **ret_data);
 
 /* The same up to whichever of several separators ends first; of two that end there, the longer one. */
-TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil_any(tusk_stream *stream, const struct iovec *separators,
-                                                           size_t count, const char **ret_data);
+TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil_any(tusk_stream *stream,
+                                                           const struct iovec *separators, size_t count,
+                                                           const char **ret_data);
 
 /* How many bytes the last TUSK_INCOMPLETE_READ of this stream gave. Does not suspend. */
 TUSK_API size_t tusk_stream_partial(const tusk_stream *stream);
@@ -115,7 +118,7 @@ TUSK_API size_t tusk_stream_partial(const tusk_stream *stream);
  */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data);
 
-/* Takes so many of the bytes that are there. -EINVAL if there are less. Does not suspend. */
+/* Takes so many of the bytes that are there. -EINVAL if there are less; TUSK_INVALID_STATE if a task reads. Does not suspend. */
 TUSK_API int tusk_stream_consume(tusk_stream *stream, size_t size);
 
 /* True when the stream has ended and everything was read. Does not suspend. */
@@ -153,7 +156,8 @@ TUSK_API int tusk_stream_set_write_buffer_limits(tusk_stream *stream, size_t hig
 TUSK_API size_t tusk_stream_get_write_buffer_size(const tusk_stream *stream);
 
 /*
- * Ends the writing side: the peer sees the end once all is sent, and may still be read. Returns 0;
+ * Ends the writing side: the peer sees the end once all is sent, that of writers who wait too, and may still be
+ * read. A pipe is closed by that. Returns 0;
  * TUSK_STREAM_CLOSED; -ENOTSUP if the stream cannot be half-closed. Does not suspend.
  */
 TUSK_API int tusk_stream_write_eof(tusk_stream *stream);

@@ -61,7 +61,8 @@ struct tusk_protocol {
  * an error, no function of the protocol is. ret_transport may be NULL. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_create_connection(const struct tusk_protocol *protocol, void *self,
-                                                    const char *host, int port, tusk_transport **ret_transport,
+                                                    const char *host, int port,
+                                                    tusk_transport **ret_transport,
                                                     const struct tusk_connection_options *options);
 TUSK_API TUSK_MUST_CHECK int tusk_create_unix_connection(const struct tusk_protocol *protocol, void *self,
                                                          const char *path, tusk_transport **ret_transport,
@@ -69,7 +70,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_create_unix_connection(const struct tusk_proto
 
 /*
  * A transport on a descriptor: a connected socket, an end of a pipe, a terminal. (connect_read_pipe,
- * connect_write_pipe, connect_accepted_socket) The descriptor is the transport's from here on; after
+ * connect_write_pipe, connect_accepted_socket) That of the writing end of a pipe ends when its reader goes, with -EPIPE
+ * if something was unsent. The descriptor is the transport's from here on; after
  * an error it is still yours. connection_made comes in the next iteration. Errors as tusk_open_stream().
  * Does not suspend.
  */
@@ -89,8 +91,8 @@ typedef int tusk_protocol_factory(void *arg, const struct tusk_protocol **ret_pr
 TUSK_API TUSK_MUST_CHECK int tusk_create_server(tusk_protocol_factory *factory, void *arg, const char *host,
                                                 int port, tusk_server **ret_server,
                                                 const struct tusk_server_options *options);
-TUSK_API TUSK_MUST_CHECK int tusk_create_unix_server(tusk_protocol_factory *factory, void *arg, const char *path,
-                                                     tusk_server **ret_server,
+TUSK_API TUSK_MUST_CHECK int tusk_create_unix_server(tusk_protocol_factory *factory, void *arg,
+                                                     const char *path, tusk_server **ret_server,
                                                      const struct tusk_server_options *options);
 
 /* ---- writing ---- */

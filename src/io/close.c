@@ -53,7 +53,8 @@ static void wake_writer(struct tusk__io_waiter *ear, int rc)
  */
 static int directions_of(int events)
 {
-    static const int readable = POLLIN | POLLRDNORM | POLLRDBAND, writable = POLLOUT | POLLWRNORM | POLLWRBAND;
+    static const int readable = POLLIN | POLLRDNORM | POLLRDBAND,
+                     writable = POLLOUT | POLLWRNORM | POLLWRBAND;
     int directions = 0;
 
     if (events & readable)

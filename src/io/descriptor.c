@@ -113,6 +113,9 @@ int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, 
     struct tusk__poller *poller = &descriptor->io->loop->poller;
     int events = descriptor->watch.events | directions;
 
+    /* Its number may be another one's. */
+    if (unlikely(descriptor->closed))
+        return -EBADF;
     if (!descriptor->watched)
         return watch_first(descriptor, events);
     if (!anew && events == descriptor->watch.events)
@@ -360,6 +363,9 @@ static void shut(struct tusk__descriptor *descriptor)
     unwatch(descriptor);
     descriptor->closed = true;
     atomic_store(&descriptor->closed_for_threads, true);
+    /* No call is worth trying: whoever still holds the record finds that he cannot wait either. */
+    descriptor->directions[TUSK__READ].ready = false;
+    descriptor->directions[TUSK__WRITE].ready = false;
     if (descriptor->fd != descriptor->watch.fd)
         tusk__system_real.close(descriptor->fd);
     descriptor->fd = descriptor->watch.fd;

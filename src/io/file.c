@@ -183,11 +183,13 @@ static bool appends(const struct tusk__descriptor *descriptor, const struct tusk
     return operation->code == TUSK__OP_WRITE && (fcntl(descriptor->fd, F_GETFL) & O_APPEND);
 }
 
-static bool may_be_by_poller(const struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
+static bool may_be_by_poller(const struct tusk__descriptor *descriptor,
+                             const struct tusk__operation *operation)
 {
     if (!descriptor->io->loop->poller.backend->submit || descriptor->kind != TUSK__FD_FILE)
         return false;
-    return operation->code == TUSK__OP_PREAD || operation->code == TUSK__OP_PWRITE || appends(descriptor, operation);
+    return operation->code == TUSK__OP_PREAD || operation->code == TUSK__OP_PWRITE ||
+           appends(descriptor, operation);
 }
 
 static struct tusk__request request_of(const struct tusk__descriptor *descriptor,

@@ -99,7 +99,7 @@ static inline void tusk__io_charge(struct tusk__io *io, size_t bytes)
 {
     if (unlikely(bytes >= TUSK__IO_BUDGET_BYTES))
         io->budget -= bytes / TUSK__IO_BUDGET_BYTES < io->budget ? (uint32_t)(bytes / TUSK__IO_BUDGET_BYTES)
-                                                               : io->budget;
+                                                                 : io->budget;
 }
 
 #endif

@@ -74,7 +74,8 @@ static void account_closed(struct tusk__descriptor *descriptor)
 }
 
 /* What follows from a result that is not just what was asked for. Returns the result that the caller gets. */
-static ssize_t account(struct tusk__descriptor *descriptor, const struct tusk__operation *operation, ssize_t rc)
+static ssize_t account(struct tusk__descriptor *descriptor, const struct tusk__operation *operation,
+                       ssize_t rc)
 {
     if (rc > 0)
         tusk__descriptor_account(descriptor, operation->direction, rc, asked(operation));
@@ -121,7 +122,8 @@ static ssize_t transfer_by_socket(const struct tusk__system *system, struct tusk
     if (operation->count == 1)
         return reads ? system->recv(descriptor->fd, first->iov_base, first->iov_len, 0)
                      : system->send(descriptor->fd, first->iov_base, first->iov_len, 0);
-    return reads ? system->recvmsg(descriptor->fd, &message, 0) : system->sendmsg(descriptor->fd, &message, 0);
+    return reads ? system->recvmsg(descriptor->fd, &message, 0)
+                 : system->sendmsg(descriptor->fd, &message, 0);
 }
 
 static ssize_t transfer(const struct tusk__system *system, struct tusk__descriptor *descriptor,
@@ -215,8 +217,8 @@ static ssize_t call_carefully(const struct tusk__system *system, struct tusk__de
 /* A call that asks for no bytes says what it says: it need not wait for some. */
 static bool tries_anyway(const struct tusk__operation *operation)
 {
-    return is_aside(operation) || ((operation->code == TUSK__OP_READ || operation->code == TUSK__OP_WRITE) &&
-                                   asked(operation) == 0);
+    return is_aside(operation) ||
+           ((operation->code == TUSK__OP_READ || operation->code == TUSK__OP_WRITE) && asked(operation) == 0);
 }
 
 ssize_t tusk__operation_try(struct tusk__descriptor *descriptor, const struct tusk__operation *operation)
@@ -324,7 +326,8 @@ int tusk__call_breathe(const struct tusk__call *call)
 }
 
 TUSK__ALWAYS_INLINE int begin(struct tusk__call *call, int fd,
-                              int (*get)(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor))
+                              int (*get)(struct tusk__io *io, int fd,
+                                         struct tusk__descriptor **ret_descriptor))
 {
     int rc;
 

@@ -10,8 +10,12 @@
 
 ssize_t tusk_recv(int fd, void *buffer, size_t size, int flags)
 {
-    struct tusk__operation operation = {
-        .code = TUSK__OP_RECV, .direction = TUSK__READ, .fd = fd, .buffer = buffer, .size = size, .flags = flags};
+    struct tusk__operation operation = {.code = TUSK__OP_RECV,
+                                        .direction = TUSK__READ,
+                                        .fd = fd,
+                                        .buffer = buffer,
+                                        .size = size,
+                                        .flags = flags};
 
     return buffer || size == 0 ? tusk__operation_perform(&operation) : -EINVAL;
 }

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "io/operation.h"
 
-static struct tusk__operation operation_on(enum tusk__operation_code code, int fd, const struct iovec *buffers,
-                                           int count)
+static struct tusk__operation operation_on(enum tusk__operation_code code, int fd,
+                                           const struct iovec *buffers, int count)
 {
     bool reads = code == TUSK__OP_READ || code == TUSK__OP_PREAD;
 
@@ -36,7 +36,8 @@ static ssize_t perform(enum tusk__operation_code code, int fd, const void *buffe
     return perform_on(code, fd, &vector, 1);
 }
 
-static ssize_t perform_at(enum tusk__operation_code code, int fd, const void *buffer, size_t size, off_t offset)
+static ssize_t perform_at(enum tusk__operation_code code, int fd, const void *buffer, size_t size,
+                          off_t offset)
 {
     struct iovec vector = {(void *)buffer, size};
     struct tusk__operation operation = operation_on(code, fd, &vector, 1);

@@ -19,8 +19,7 @@
 static void fuzz(const uint8_t *data, size_t size);
 
 /* What a fuzzer asks for is so, or the input is printed and the program ends. */
-#define demand(condition)                                                                                    \
-    ((condition) ? (void)0 : fuzz_fail(#condition, __FILE__, __LINE__))
+#define demand(condition) ((condition) ? (void)0 : fuzz_fail(#condition, __FILE__, __LINE__))
 
 static const uint8_t *fuzz_data;
 static size_t fuzz_size;
@@ -126,9 +125,10 @@ static int fuzz_main(int argc, char **argv, const char *corpus)
         else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
             runs = strtol(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--help") == 0) {
-            printf("usage: %s [--seed N] [--runs N] [FILE...]\n\nRuns the files, or else the corpus, and then "
-                   "random inputs from the seed.\n",
-                   argv[0]);
+            printf(
+                "usage: %s [--seed N] [--runs N] [FILE...]\n\nRuns the files, or else the corpus, and then "
+                "random inputs from the seed.\n",
+                argv[0]);
             return 0;
         } else {
             fuzz_file(argv[i]);
@@ -140,7 +140,8 @@ static int fuzz_main(int argc, char **argv, const char *corpus)
     fuzz_state = seed;
     for (long i = 0; i < runs; i++)
         fuzz_randomly();
-    printf("%d files, %ld random inputs of seed %llu: nothing broken\n", files, runs, (unsigned long long)seed);
+    printf("%d files, %ld random inputs of seed %llu: nothing broken\n", files, runs,
+           (unsigned long long)seed);
     return 0;
 }
 

@@ -43,9 +43,9 @@ enum call {
 };
 
 static STAGE_UNUSED const char *const call_names[CALLS] = {
-    "kind",   "socket",   "socketpair", "bind",       "listen",   "accept", "connect", "getsockopt",
-    "recv",   "send",     "recvmsg",    "sendmsg",    "readv",    "writev", "readv_now", "writev_now",
-    "sendfile", "poll",   "close",      "watch",      "again",    "unwatch", "wait"};
+    "kind",     "socket", "socketpair", "bind",    "listen", "accept",  "connect",   "getsockopt",
+    "recv",     "send",   "recvmsg",    "sendmsg", "readv",  "writev",  "readv_now", "writev_now",
+    "sendfile", "poll",   "close",      "watch",   "again",  "unwatch", "wait"};
 
 static STAGE_UNUSED size_t calls_made[CALLS];
 /* How many of these calls said that there was nothing. */

@@ -15,9 +15,8 @@
 /* 127.0.0.1 and a port; 0: the system chooses. */
 static STAGE_UNUSED struct sockaddr_in tcp_address(int port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 /* A listening socket, and its address. */

@@ -55,8 +55,8 @@ static ssize_t write_somehow(const struct link *link, const char *data, size_t s
 {
     struct iovec parts[2] = {{(char *)data, size / 2}, {(char *)data + size / 2, size - size / 2}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    bool is_socket = fcntl(link->out, F_GETFD) >= 0 && getsockopt(link->out, SOL_SOCKET, SO_TYPE, &(int){0},
-                                                                  &(socklen_t){sizeof(int)}) == 0;
+    bool is_socket = fcntl(link->out, F_GETFD) >= 0 &&
+                     getsockopt(link->out, SOL_SOCKET, SO_TYPE, &(int){0}, &(socklen_t){sizeof(int)}) == 0;
 
     switch (below(is_socket ? 4 : 2)) {
     case 0:
@@ -76,8 +76,8 @@ static ssize_t read_somehow(const struct link *link, char *buffer, size_t size)
 {
     struct iovec parts[2] = {{buffer, size / 3}, {buffer + size / 3, size - size / 3}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    bool is_socket = fcntl(link->in, F_GETFD) >= 0 && getsockopt(link->in, SOL_SOCKET, SO_TYPE, &(int){0},
-                                                                 &(socklen_t){sizeof(int)}) == 0;
+    bool is_socket = fcntl(link->in, F_GETFD) >= 0 &&
+                     getsockopt(link->in, SOL_SOCKET, SO_TYPE, &(int){0}, &(socklen_t){sizeof(int)}) == 0;
     int rc;
 
     switch (below(is_socket ? 5 : 3)) {
@@ -174,7 +174,8 @@ static int writer(void *arg)
             rc = disturb(write_portion, link, size < left ? size : left);
     }
     /* Closed here or there. */
-    expect(rc >= 0 || was_disturbed(rc) || (link->cut && (rc == -EBADF || rc == -EPIPE || rc == -ECONNRESET)));
+    expect(rc >= 0 || was_disturbed(rc) ||
+           (link->cut && (rc == -EBADF || rc == -EPIPE || rc == -ECONNRESET)));
     link->writer = NULL;
     return close_end(&link->out);
 }

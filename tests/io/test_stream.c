@@ -1119,6 +1119,165 @@ static void test_streams_end_with_their_loop(void **state)
     assert_non_null(strstr(stage_reports, "A stream was never closed"));
 }
 
+/* ---- cancels anywhere ---- */
+
+/*
+ * A task writes numbered bytes in pieces of any size, another reads them in any way, and a third one cancels both
+ * at any time. A write of no more than the high-water mark happens whole or not at all, and so does
+ * each read.
+ */
+struct stream_of_bytes {
+    tusk_stream *stream;
+    uint64_t seed;
+    uint32_t at;
+    uint32_t end;
+};
+
+static char byte_at(uint32_t at)
+{
+    return (char)(at * 2654435761u >> 24);
+}
+
+static int write_numbered(void *arg)
+{
+    struct stream_of_bytes *bytes = arg;
+    static char data[65536];
+
+    while (bytes->at < bytes->end) {
+        uint32_t most = live_random(&bytes->seed) % 4 ? 3000 : sizeof data;
+        uint32_t size = 1 + (uint32_t)(live_random(&bytes->seed) % most);
+        int rc;
+
+        size = size < bytes->end - bytes->at ? size : bytes->end - bytes->at;
+        for (uint32_t i = 0; i < size; i++)
+            data[i] = byte_at(bytes->at + i);
+        rc = tusk_stream_write(bytes->stream, data, size);
+        if (rc == 0)
+            bytes->at += size;
+        else if (rc == -ECANCELED)
+            tusk_task_uncancel(tusk_current_task());
+        else
+            return rc;
+    }
+    return tusk_stream_write_eof(bytes->stream);
+}
+
+static ssize_t read_somehow(struct stream_of_bytes *bytes, char *buffer, const char **ret_data)
+{
+    size_t size = 1 + (size_t)(live_random(&bytes->seed) % 20000);
+    char separator[2] = {byte_at(bytes->at + (uint32_t)size), '\0'};
+    ssize_t rc;
+
+    *ret_data = buffer;
+    switch (live_random(&bytes->seed) % 4) {
+    case 0:
+        return tusk_stream_read(bytes->stream, buffer, size);
+    case 1:
+        rc = tusk_stream_readexactly(bytes->stream, buffer, size);
+        break;
+    case 2:
+        rc = tusk_stream_readuntil(bytes->stream, separator[0] ? separator : "x", ret_data);
+        break;
+    default:
+        rc = tusk_stream_peek(bytes->stream, size, ret_data);
+        return rc > 0 ? (tusk_stream_consume(bytes->stream, (size_t)rc) == 0 ? rc : -EIO) : rc;
+    }
+    return rc == TUSK_INCOMPLETE_READ ? (ssize_t)tusk_stream_partial(bytes->stream) : rc;
+}
+
+static int read_numbered(void *arg)
+{
+    struct stream_of_bytes *bytes = arg;
+    static char buffer[20000];
+
+    while (!tusk_stream_at_eof(bytes->stream)) {
+        const char *data;
+        ssize_t count = read_somehow(bytes, buffer, &data);
+        bool is_right = true;
+
+        if (count == -ECANCELED)
+            tusk_task_uncancel(tusk_current_task());
+        else if (count < 0)
+            return (int)count;
+        for (ssize_t i = 0; i < count; i++)
+            is_right = is_right && data[i] == byte_at(bytes->at + (uint32_t)i);
+        if (!is_right)
+            return tusk_raise(-EIO, "wrong bytes after %u", bytes->at);
+        bytes->at += count > 0 ? (uint32_t)count : 0;
+    }
+    return 0;
+}
+
+static int cancels_anywhere(void *arg)
+{
+    struct pair pair;
+    uint64_t seed = *(uint64_t *)arg;
+    struct stream_of_bytes out = {.seed = seed + 1, .end = (uint32_t)live_count(4000000, 1000000)};
+    struct stream_of_bytes in = {.seed = seed + 2};
+    tusk_task *tasks[2];
+
+    tusk_try(pair_open(&pair));
+    out.stream = pair.right;
+    in.stream = pair.left;
+    tasks[0] = tusk_create_task(write_numbered, &out);
+    tasks[1] = tusk_create_task(read_numbered, &in);
+    /* A task that was cancelled before its start would do nothing. */
+    tusk_try(tusk_sleep(0));
+    while (!tusk_future_done(tasks[1])) {
+        int pause = (int)(live_random(&seed) % 5);
+
+        if (live_random(&seed) % 3 == 0)
+            tusk_task_cancel(tasks[live_random(&seed) % 2]);
+        for (int i = 0; i < pause; i++)
+            tusk_try(tusk_sleep(i == 3 ? 0.001 : 0));
+    }
+    expect_int(tusk_await(tasks[1]), 0);
+    expect_int(in.at, out.end);
+    tusk_stream_abort(pair.left);
+    expect_int(tusk_await(tasks[0]), 0);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_cancels_anywhere(void **state)
+{
+    uint64_t seed = live_seed();
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(play_with(cancels_anywhere, &seed, false), 0);
+        seed++;
+    }
+}
+
+/* A task that is always ready does not keep the loop from looking at its descriptors. */
+static int busy_beside_a_stream(void *arg)
+{
+    struct pair pair;
+    tusk_task *reader;
+    int turns = 0;
+
+    (void)arg;
+    tusk_try(pair_open(&pair));
+    reader = tusk_create_task(read_one, pair.left);
+    tusk_try(tusk_sleep(0));
+    tusk_try(send_text(pair.right, "x"));
+    while (!tusk_future_done(reader) && turns < 10000) {
+        tusk_try(tusk_sleep(0));
+        turns++;
+    }
+    expect(turns < 1000);
+    expect_int(tusk_await(reader), 1);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_a_busy_virtual_clock(void **state)
+{
+    (void)state;
+    play_quietly(busy_beside_a_stream);
+}
+
 /* ---- other things ---- */
 
 static int knowing(void *arg)
@@ -1340,6 +1499,8 @@ int main(void)
         cmocka_unit_test(test_a_descriptor_closed_under_the_stream),
         cmocka_unit_test(test_a_released_stream_sends_the_rest),
         cmocka_unit_test(test_streams_end_with_their_loop),
+        cmocka_unit_test(test_cancels_anywhere),
+        cmocka_unit_test(test_a_busy_virtual_clock),
         cmocka_unit_test(test_extra_info),
         cmocka_unit_test(test_pipes),
         cmocka_unit_test(test_wrong_sides),

@@ -429,6 +429,34 @@ static void test_reset(void **state)
     play_quietly(reset);
 }
 
+/* Who can no longer write still reads what the peer has said before it went. */
+static int last_answer(void *arg)
+{
+    static char data[100000];
+    struct pair pair;
+    char answer[16] = "";
+
+    (void)arg;
+    tusk_try(pair_open_tls(&pair));
+    tusk_try(pass_both_ways(&pair));
+    tusk_try(send_text(pair.right, "go away"));
+    tusk_try(tusk_sleep(1));
+    tusk_stream_abort(pair.right);
+    tusk_try(tusk_sleep(1));
+    expect(tusk_stream_write(pair.left, data, sizeof data) < 0);
+    expect_int(tusk_stream_read(pair.left, answer, sizeof answer), 7);
+    expect_text(answer, "go away");
+    expect(tusk_stream_read(pair.left, answer, sizeof answer) < 0);
+    pair_close(&pair);
+    return 0;
+}
+
+static void test_last_answer(void **state)
+{
+    (void)state;
+    play_quietly(last_answer);
+}
+
 /* ---- small sockets, and writers that give up ---- */
 
 struct chatter {
@@ -514,6 +542,38 @@ static void test_small_socket(void **state)
     play_quietly(small_socket);
 }
 
+/*
+ * A writer of large data gives up in the middle, and another one goes on: what was begun stays as it
+ * is, and what follows is whole. For OpenSSL alone that would be an error.
+ */
+static int change_of_mind(void *arg)
+{
+    static char data[400000];
+    struct pair pair;
+    tusk_timeout timeout;
+    const char *line;
+    ssize_t length;
+
+    (void)arg;
+    memset(data, 'x', sizeof data);
+    tusk_try(pair_open_tls(&pair));
+    tusk_try(tusk_timeout_enter(&timeout, 1));
+    expect_int(tusk_timeout_exit(&timeout, tusk_stream_write(pair.left, data, sizeof data)), -ETIMEDOUT);
+    tusk_try(send_text(pair.left, "the end\n"));
+    tusk_stream_close(pair.left);
+    while ((length = tusk_stream_readuntil(pair.right, "x", &line)) == 1)
+        ;
+    expect_int(length, TUSK_INCOMPLETE_READ);
+    expect_lent(line, (ssize_t)tusk_stream_partial(pair.right), "the end\n");
+    return pair_say_goodbye(&pair);
+}
+
+static void test_change_of_mind(void **state)
+{
+    (void)state;
+    play_quietly(change_of_mind);
+}
+
 /* ---- doing nothing ---- */
 
 /* An idle pair, one side of which waits for something to read, lets its loop sleep. */
@@ -549,9 +609,10 @@ static void test_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goodbyes), cmocka_unit_test(test_stuck_peers),
-        cmocka_unit_test(test_cut_off),  cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_reset),    cmocka_unit_test(test_small_socket),
+        cmocka_unit_test(test_goodbyes),     cmocka_unit_test(test_stuck_peers),
+        cmocka_unit_test(test_cut_off),      cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_reset),        cmocka_unit_test(test_last_answer),
+        cmocka_unit_test(test_small_socket), cmocka_unit_test(test_change_of_mind),
         cmocka_unit_test(test_idle),
     };
 

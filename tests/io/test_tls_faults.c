@@ -154,8 +154,10 @@ static int talk_till_failure(struct pair *pair)
 {
     char word[8];
 
+    struct iovec pieces[] = {{(void *)"wo", 2}, {(void *)"rd", 2}};
+
     for (int i = 0; i < 3; i++) {
-        tusk_try(send_text(pair->left, "word"));
+        tusk_try(tusk_stream_writelines(pair->left, pieces, 2));
         tusk_try((int)tusk_stream_readexactly(pair->right, word, 4));
         tusk_try(send_text(pair->right, "word"));
         tusk_try((int)tusk_stream_readexactly(pair->left, word, 4));

@@ -923,9 +923,10 @@ static int write_file(void *arg)
     return (int)tusk_pwrite((int)(intptr_t)arg, bytes, sizeof bytes, 0);
 }
 
-/* A cancel waits for the thread, which uses the buffer. */
+/* A cancel waits for who uses the buffer: a thread, which ends its call, or a poller, which may not have begun. */
 static int cancel_file(void *arg)
 {
+    bool by_poller = tusk_get_running_loop()->poller.backend->submit != NULL;
     int fd = open_file();
     struct stat status;
 
@@ -939,7 +940,7 @@ static int cancel_file(void *arg)
         tusk_task_cancel(task);
         expect_int(tusk_await(task), -ECANCELED);
         fstat(fd, &status);
-        expect_int(status.st_size, turns ? 1 << 20 : 0);
+        expect(status.st_size == (turns ? 1 << 20 : 0) || (by_poller && status.st_size == 0));
     }
     return tusk_close(fd);
 }

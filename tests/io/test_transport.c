@@ -814,47 +814,68 @@ static void test_a_full_queue(void **state)
     play_quietly(full_queue);
 }
 
-static int open_named(const char *path, tusk_datagram_transport **ret_transport, struct post *post)
+/* A receiver that does not read, and a sender without a peer of its own. */
+struct blocked {
+    struct post post;
+    tusk_datagram_transport *sender;
+    int receiver;
+    struct sockaddr_un address;
+    socklen_t length;
+};
+
+/* By names of their own, for a poller may keep closed sockets a little. */
+static int open_blocked(struct blocked *blocked)
 {
-    return tusk_create_datagram_endpoint(&post_protocol, post, ret_transport, .local_path = path);
+    static int number;
+    char names[2][32];
+    size_t size;
+
+    number++;
+    snprintf(names[0], sizeof names[0], "@tusk-test-receiver-%d", number);
+    snprintf(names[1], sizeof names[1], "@tusk-test-sender-%d", number);
+    *blocked = (struct blocked){.address = {.sun_family = AF_UNIX}};
+    size = strlen(names[0]);
+    memcpy(blocked->address.sun_path + 1, names[0] + 1, size - 1);
+    blocked->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    blocked->receiver = tusk_open_datagram(.local_path = names[0]);
+    if (blocked->receiver < 0)
+        return blocked->receiver;
+    return tusk_create_datagram_endpoint(&post_protocol, &blocked->post, &blocked->sender,
+                                         .local_path = names[1]);
 }
 
-/* Without a peer of one's own nothing tells when another's queue has room again. */
+static int send_to_blocked(const struct blocked *blocked, const char *data, size_t size)
+{
+    return tusk_datagram_transport_sendto(blocked->sender, data, size,
+                                          (const struct sockaddr *)&blocked->address, blocked->length);
+}
+
+/* Nothing may tell when another's queue has room again. */
 static int full_queue_of_another(void *arg)
 {
     enum { COUNT = 500 };
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char name[] = "\0tusk-test-full";
-    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1);
-    struct post client = {0};
-    tusk_datagram_transport *transport;
+    struct blocked blocked;
     tusk_timeout timeout;
     char buffer[64];
     int rc = 0;
-    int fd;
 
     (void)arg;
-    memcpy(address.sun_path, name, sizeof name - 1);
-    fd = tusk_open_datagram(.local_path = "@tusk-test-full");
-    if (fd < 0)
-        return fd;
-    tusk_try(open_named("@tusk-test-client", &transport, &client));
+    tusk_try(open_blocked(&blocked));
     for (int i = 0; i < COUNT; i++) {
         snprintf(buffer, sizeof buffer, "%040d", i);
-        expect_int(tusk_datagram_transport_sendto(transport, buffer, 40, (struct sockaddr *)&address, length),
-                   0);
+        expect_int(send_to_blocked(&blocked, buffer, 40), 0);
     }
-    expect(tusk_datagram_transport_get_write_buffer_size(transport) > 0);
-    tusk_datagram_transport_close(transport);
+    expect(tusk_datagram_transport_get_write_buffer_size(blocked.sender) > 0);
+    tusk_datagram_transport_close(blocked.sender);
     tusk_try(tusk_timeout_enter(&timeout, 3600));
     for (int i = 0; i < COUNT && rc >= 0; i++) {
-        rc = (int)tusk_recvfrom(fd, buffer, sizeof buffer, 0, NULL, NULL);
+        rc = (int)tusk_recvfrom(blocked.receiver, buffer, sizeof buffer, 0, NULL, NULL);
         expect(rc < 0 || atoi(buffer) == i);
     }
     expect_int(tusk_timeout_exit(&timeout, rc), 40);
     tusk_try(settle());
-    expect(client.lost);
-    tusk_close(fd);
+    expect(blocked.post.lost);
+    tusk_close(blocked.receiver);
     return 0;
 }
 
@@ -864,33 +885,22 @@ static void test_a_full_queue_of_another_socket(void **state)
     play_quietly(full_queue_of_another);
 }
 
-/* Aborted, or left to the loop's end, while it waits to try again. */
-static int abort_with_full_queue(void *arg)
+/* Aborted, or left to the loop's end, while it waits to try again. Empty messages count too. */
+static int end_with_full_queue(void *arg)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char name[] = "\0tusk-test-full";
-    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1);
-    struct post client = {0};
-    tusk_datagram_transport *transport;
-    int fd;
+    struct blocked blocked;
 
-    memcpy(address.sun_path, name, sizeof name - 1);
-    fd = tusk_open_datagram(.local_path = "@tusk-test-full");
-    if (fd < 0)
-        return fd;
-    tusk_try(open_named("@tusk-test-client", &transport, &client));
+    tusk_try(open_blocked(&blocked));
     tusk_try(settle());
     for (int i = 0; i < 500; i++)
-        expect_int(tusk_datagram_transport_sendto(transport, NULL, 0, (struct sockaddr *)&address, length),
-                   0);
-    /* Empty ones count too. */
-    expect(tusk_datagram_transport_get_write_buffer_size(transport) > 0);
+        expect_int(send_to_blocked(&blocked, NULL, 0), 0);
+    expect(tusk_datagram_transport_get_write_buffer_size(blocked.sender) > 0);
     if (arg) {
-        tusk_datagram_transport_abort(transport);
+        tusk_datagram_transport_abort(blocked.sender);
         tusk_try(settle());
-        expect(client.lost);
+        expect(blocked.post.lost);
     }
-    tusk_close(fd);
+    tusk_close(blocked.receiver);
     return 0;
 }
 
@@ -899,8 +909,8 @@ static void test_the_end_while_a_queue_is_full(void **state)
     static int abort_it;
 
     (void)state;
-    assert_int_equal(play_with(abort_with_full_queue, &abort_it, false), 0);
-    assert_int_equal(play_with(abort_with_full_queue, NULL, false), 0);
+    assert_int_equal(play_with(end_with_full_queue, &abort_it, false), 0);
+    assert_int_equal(play_with(end_with_full_queue, NULL, false), 0);
 }
 
 static size_t longest;
@@ -979,7 +989,7 @@ static int some_of_everything(void *arg)
 {
     struct diary diary = {.echoes = false};
     struct post post = {0};
-    char buffer[1000];
+    static const char data[1000];
     int fds[2];
     int rc;
 
@@ -993,7 +1003,7 @@ static int some_of_everything(void *arg)
     if (rc == 0)
         rc = settle();
     while (rc == 0 && !diary.lost && tusk_transport_get_write_buffer_size(diary.transport) < 5000)
-        rc = tusk_transport_write(diary.transport, buffer, sizeof buffer);
+        rc = tusk_transport_write(diary.transport, data, sizeof data);
     tusk_close(fds[1]);
     if (rc == 0)
         rc = tusk_create_datagram_endpoint(&post_protocol, &post, NULL, .local_host = "127.0.0.1");

@@ -37,7 +37,9 @@ static int teardown(void **state)
     (void)state;
     close(fds[0]);
     close(fds[1]);
-    return loop && tusk_loop_close(loop) < 0 ? -1 : tusk__live() == live_before && stage_failures == 0 ? 0 : -1;
+    return loop && tusk_loop_close(loop) < 0                    ? -1
+           : tusk__live() == live_before && stage_failures == 0 ? 0
+                                                                : -1;
 }
 
 /* An iteration that does not wait. */
@@ -500,7 +502,8 @@ static void test_the_context_is_that_of_who_added_it(void **state)
 
     (void)state;
     put_byte();
-    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, add_in_colour, &calls)), 0);
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, add_in_colour, &calls)),
+                     0);
     turns(3);
     assert_int_equal(calls, 3);
     assert_int_equal(colours[0], 7);
@@ -561,7 +564,8 @@ static void test_debug_mode_sees_other_threads(void **state)
     (void)state;
     tusk_loop_set_debug(loop, true);
     stderr = fopen("/dev/null", "w");
-    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, start_thread, &calls)), 0);
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, start_thread, &calls)),
+                     0);
     fclose(stderr);
     stderr = quiet;
 }

@@ -524,14 +524,6 @@ static void test_a_loop_changes_its_thread(void **state)
 
 /* ---- children ---- */
 
-/* Run by an emulator of another processor. */
-static bool is_emulated(void)
-{
-    const char *wrapper = getenv("TUSK_TEST_WRAPPER");
-
-    return wrapper && strstr(wrapper, "qemu");
-}
-
 /* A loop with a watchdog that nobody runs. */
 static tusk_loop *idle_loop(void)
 {
@@ -590,7 +582,7 @@ static void test_a_child_has_watchdogs_of_its_own(void **state)
 
     (void)state;
     /* Neither of them can have threads in the child of a process with threads. */
-    if (TUSK__TSAN || is_emulated())
+    if (TUSK__TSAN || live_is_emulated())
         skip();
     loop = idle_loop();
     fflush(NULL);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/compiler.h"
@@ -70,6 +71,14 @@ static inline int live_teardown(void **state)
 static inline bool live_is_slow(void)
 {
     return TUSK__ASAN || TUSK__TSAN || RUNNING_ON_VALGRIND;
+}
+
+/* Run by an emulator of another processor, which is slow, and knows fewer system calls. */
+static inline bool live_is_emulated(void)
+{
+    const char *wrapper = getenv("TUSK_TEST_WRAPPER");
+
+    return wrapper && strstr(wrapper, "qemu");
 }
 
 /* The first number, or the second one where everything is slow. */

@@ -661,7 +661,8 @@ static void test_a_loop_closed_under_a_wait_for_many(void **state)
 
     (void)state;
     tusk_loop_set_exception_handler(loop, keep_report, NULL);
-    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, leave_a_wait, futures)), 0);
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, leave_a_wait, futures)),
+                     0);
     assert_int_equal(tusk_loop_close(loop), 0);
     assert_int_equal(tusk__live(), live);
 }

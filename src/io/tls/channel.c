@@ -55,17 +55,32 @@ static ssize_t tls_read(struct tusk__channel *channel, void *buffer, size_t size
     ssize_t rc;
 
     if (unlikely(tls->error < 0))
-        return tusk__tls_error_again(tls);
+        return tusk__tls_raise_kept(tls, tls->error);
     /* The task that shakes hands reads. */
     if (unlikely(!tls->established))
         return -EAGAIN;
     if (unlikely(tls->ended))
         return 0;
     rc = read_records(tls, buffer, size, &channel->wants[TUSK__READ]);
-    return unlikely(rc < 0 && rc != -EAGAIN) ? tusk__tls_error_again(tls) : rc;
+    return unlikely(rc < 0 && rc != -EAGAIN) ? tusk__tls_raise_kept(tls, (int)rc) : rc;
 }
 
 /* ---- writing ---- */
+
+/*
+ * After a write that failed: -EAGAIN, or the error. That the socket takes nothing says nothing of what
+ * it still has for us.
+ */
+static int write_result(struct tusk__tls *tls)
+{
+    int rc = tusk__tls_result(tls, 0, &tls->pending_wants);
+
+    if (rc < 0 && rc != -EAGAIN)
+        tls->write_error = rc;
+    if (tls->system_error < 0)
+        tls->error = 0;
+    return rc;
+}
 
 /* Lets `ear` hear when what is pending may go. */
 static int listen_for_pending(struct tusk__tls *tls)
@@ -74,7 +89,7 @@ static int listen_for_pending(struct tusk__tls *tls)
         tls->ear.from ? 0 : tusk__descriptor_listen(tls->channel->descriptor, tls->pending_wants, &tls->ear);
 
     if (rc < 0)
-        tls->error = rc;
+        tls->write_error = rc;
     return rc < 0 ? rc : -EAGAIN;
 }
 
@@ -89,7 +104,7 @@ static int send_pending(struct tusk__tls *tls)
         tusk__tls_begin(tls);
         if (SSL_write_ex(tls->ssl, tusk__bytes_first(&tls->pending), tusk__bytes_size(&tls->pending),
                          &sent) != 1) {
-            int rc = tusk__tls_result(tls, 0, &tls->pending_wants);
+            int rc = write_result(tls);
 
             return rc == -EAGAIN ? listen_for_pending(tls) : rc;
         }
@@ -104,7 +119,7 @@ static void on_ready(struct tusk__io_waiter *ear, int rc)
     struct tusk__tls *tls = container_of(ear, struct tusk__tls, ear);
 
     /* An error is kept, and comes with the next call. */
-    if (rc == 0 && tls->error == 0)
+    if (rc == 0 && tls->write_error == 0)
         send_pending(tls);
 }
 
@@ -117,13 +132,13 @@ static ssize_t send_record(struct tusk__tls *tls, const void *data, size_t size)
     tusk__tls_begin(tls);
     if (SSL_write_ex(tls->ssl, data, size, &sent) == 1)
         return (ssize_t)sent;
-    rc = tusk__tls_result(tls, 0, &tls->pending_wants);
+    rc = write_result(tls);
     if (rc != -EAGAIN)
         return rc;
-    tls->error = tusk__bytes_append(tls->io, &tls->pending, data, size);
-    if (tls->error == 0)
+    tls->write_error = tusk__bytes_append(tls->io, &tls->pending, data, size);
+    if (tls->write_error == 0)
         listen_for_pending(tls);
-    return tls->error < 0 ? tls->error : (ssize_t)size;
+    return tls->write_error < 0 ? tls->write_error : (ssize_t)size;
 }
 
 /* Copies up to a record's worth of small pieces, so that they go as one. 0 or -ENOMEM. */
@@ -173,7 +188,7 @@ static ssize_t send_some(struct tusk__tls *tls, const struct iovec *data, int co
 static ssize_t tls_write(struct tusk__channel *channel, const struct iovec *data, int count)
 {
     struct tusk__tls *tls = tusk__tls_of(channel);
-    ssize_t rc = tls->error;
+    ssize_t rc = tls->error < 0 ? tls->error : tls->write_error;
 
     if (likely(rc == 0))
         rc = likely(tls->established) ? send_pending(tls) : -EAGAIN;
@@ -183,7 +198,7 @@ static ssize_t tls_write(struct tusk__channel *channel, const struct iovec *data
     }
     if (likely(rc == 0))
         rc = send_some(tls, data, count);
-    return unlikely(rc < 0) ? tusk__tls_error_again(tls) : rc;
+    return unlikely(rc < 0) ? tusk__tls_raise_kept(tls, (int)rc) : rc;
 }
 
 /* ---- the end ---- */
@@ -265,8 +280,8 @@ static int tls_finish(struct tusk__channel *channel)
     enum tusk__direction *wants = &channel->wants[TUSK__WRITE];
     int rc;
 
-    if (!tls->established || tls->error < 0)
-        return tls->error;
+    if (!tls->established || tls->error < 0 || tls->write_error < 0)
+        return tls->error < 0 ? tls->error : tls->write_error;
     if (tls->late)
         return tls->said_goodbye ? 0 : -ETIMEDOUT;
     start_timer(tls);

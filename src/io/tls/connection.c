@@ -126,7 +126,7 @@ int tusk__tls_handshake(struct tusk__channel *channel)
     if (tls->ended)
         rc = tusk_raise(TUSK_TLS_EOF, "TLS handshake: the peer said goodbye");
     else if (rc < 0 && rc != -EAGAIN)
-        rc = tusk__tls_error_again(tls);
+        rc = tusk__tls_raise_kept(tls, rc);
     if (tls->channel)
         channel->wants[TUSK__READ] = wants;
     tusk__tls_unref(tls);

@@ -44,6 +44,8 @@ struct tusk__tls {
     bool direct;
     /* What the connection failed with, and why; 0: it has not. */
     int error;
+    /* What writing failed with: a peer that has gone may have said something before. */
+    int write_error;
     char reason[120];
     /* What the last system call said that failed. */
     int system_error;
@@ -68,8 +70,8 @@ struct tusk__tls {
 
 /*
  * Makes a connection of a plain channel, in place of which it reads and writes from here on. What
- * is in `early` moves there, to be read first. hostname may be NULL. 0 or a
- * negative code, and nothing has changed.
+ * is in `early` moves there, to be read first. hostname may be NULL. 0 or a negative code, and
+ * nothing has changed.
  */
 int tusk__tls_open(struct tusk__channel *channel, struct tusk_tls_context *context, const char *hostname,
                    double patience, struct tusk__bytes *early);
@@ -96,8 +98,8 @@ void tusk__tls_begin(struct tusk__tls *tls);
  */
 int tusk__tls_result(struct tusk__tls *tls, int rc, enum tusk__direction *wants);
 
-/* The connection's error, raised with its message. */
-int tusk__tls_error_again(const struct tusk__tls *tls);
+/* The code of an error that was kept, with its message. */
+int tusk__tls_raise_kept(const struct tusk__tls *tls, int code);
 
 /* A name or an address that a peer can be asked for. 0 or -EINVAL, with a message. */
 int tusk__tls_check_hostname(const char *hostname);

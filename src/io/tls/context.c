@@ -127,8 +127,14 @@ static int set_versions(SSL_CTX *ssl, const struct tusk_tls_context_options *opt
         (options->max_version && options->max_version < min))
         return tusk_raise(-EINVAL, "no version of TLS from %#x to %#x", (unsigned)min,
                           (unsigned)options->max_version);
-    if (SSL_CTX_set_min_proto_version(ssl, (int)min) != 1 ||
-        SSL_CTX_set_max_proto_version(ssl, (int)options->max_version) != 1)
+    /*
+     * The system's configuration may ask for more than TLS 1.2. That holds, unless the program asks
+     * for a version.
+     */
+    if (!options->min_version && SSL_CTX_get_min_proto_version(ssl) > (long)min)
+        min = 0;
+    if ((min && SSL_CTX_set_min_proto_version(ssl, (int)min) != 1) ||
+        (options->max_version && SSL_CTX_set_max_proto_version(ssl, (int)options->max_version) != 1))
         return tusk__tls_raise(-EINVAL, "the versions of TLS");
     return 0;
 }
@@ -144,12 +150,17 @@ static int set_ciphers(SSL_CTX *ssl, const struct tusk_tls_context_options *opti
 
 /* ---- ALPN ---- */
 
+/* As much as TLS has room for. */
+enum { ALPN_MAX = 65000 };
+
 /* "h2,http/1.1" as TLS writes it: each comma becomes the length of what follows. */
 static int write_protocols(struct tusk_tls_context *context, const char *names)
 {
     size_t length = strlen(names);
     size_t start = 0;
 
+    if (length > ALPN_MAX)
+        return tusk_raise(-EINVAL, "an .alpn of %zu bytes", length);
     context->alpn = tusk__alloc(length + 1);
     if (!context->alpn)
         return -ENOMEM;
@@ -158,7 +169,7 @@ static int write_protocols(struct tusk_tls_context *context, const char *names)
     for (size_t i = 1; i <= length + 1; i++) {
         if (i <= length && context->alpn[i] != ',')
             continue;
-        if (i - start < 2 || i - start > 256 || length > 65000)
+        if (i - start < 2 || i - start > 256)
             return tusk_raise(-EINVAL, "the .alpn \"%s\" is no list of names with commas", names);
         context->alpn[start] = (unsigned char)(i - start - 1);
         start = i;
@@ -240,6 +251,8 @@ static void set_ways(SSL_CTX *ssl, const struct tusk_tls_context_options *option
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(ssl,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    /* Whatever the system's configuration says: who is cut off is told. */
+    SSL_CTX_clear_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     if (options->ktls)
         SSL_CTX_set_options(ssl, SSL_OP_ENABLE_KTLS);
     else

@@ -43,9 +43,9 @@ int tusk__tls_raise(int code, const char *doing)
     return tusk_raise(code, "%s: %s", doing, tusk__tls_reason(reason, sizeof reason));
 }
 
-int tusk__tls_error_again(const struct tusk__tls *tls)
+int tusk__tls_raise_kept(const struct tusk__tls *tls, int code)
 {
-    return tls->reason[0] ? tusk_raise(tls->error, "%s", tls->reason) : tls->error;
+    return tls->reason[0] ? tusk_raise(code, "%s", tls->reason) : code;
 }
 
 /* why may be NULL. */
@@ -84,10 +84,10 @@ static int keep_failure(struct tusk__tls *tls)
 }
 
 /* The system failed, or ended where OpenSSL would have read on. */
-static int keep_system_error(struct tusk__tls *tls, int code)
+static int keep_system_error(struct tusk__tls *tls)
 {
-    if (code < 0)
-        return keep(tls, code, phase(tls), tusk_strerror(code));
+    if (tls->system_error < 0)
+        return keep(tls, tls->system_error, phase(tls), tusk_strerror(tls->system_error));
     return keep(tls, TUSK_TLS_EOF, phase(tls), "the peer cut the connection off");
 }
 
@@ -109,7 +109,7 @@ void tusk__tls_begin(struct tusk__tls *tls)
 
 int tusk__tls_result(struct tusk__tls *tls, int rc, enum tusk__direction *wants)
 {
-    int system_error = tls->direct ? -errno : tls->system_error;
+    int error = errno;
 
     switch (SSL_get_error(tls->ssl, rc)) {
     case SSL_ERROR_NONE:
@@ -122,7 +122,9 @@ int tusk__tls_result(struct tusk__tls *tls, int rc, enum tusk__direction *wants)
         tls->ended = true;
         return 0;
     case SSL_ERROR_SYSCALL:
-        return keep_system_error(tls, system_error);
+        if (tls->direct)
+            tls->system_error = -error;
+        return keep_system_error(tls);
     default:
         return keep_failure(tls);
     }

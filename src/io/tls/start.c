@@ -1,14 +1,13 @@
 /*
  * start_tls: from a plain stream to one inside of TLS.
  *
- * The task has both sides of the stream meanwhile: it waits as its reader, and holds the turn to write.
+ * The task has both sides of the stream meanwhile: it is its reader, and holds the turn to write.
  */
-#include <math.h>
+#include <tusk/timeout.h>
 
 #include "base/error.h"
 #include "io/tls.h"
 #include "io/tls/connection.h"
-#include <tusk/timeout.h>
 
 /* Seconds; asyncio's. */
 static const double HANDSHAKE_TIMEOUT = 60;
@@ -55,8 +54,6 @@ static int check_stream(const struct tusk_stream *stream)
         return tusk_raise(TUSK_INVALID_STATE, "the stream has TLS already");
     if (stream->channel.descriptor->kind != TUSK__FD_STREAM)
         return tusk_raise(-ENOTSUP, "TLS needs a connected socket");
-    if (stream->reader)
-        return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
     if (stream->eof_wanted)
         return tusk_raise(TUSK_INVALID_STATE, "start_tls() after write_eof()");
     return 0;
@@ -67,12 +64,21 @@ static int check_stream(const struct tusk_stream *stream)
 /* Takes the turn to write: what others write from here on waits, and goes inside of TLS. */
 static int take_turn(struct tusk_stream *stream)
 {
-    while (stream->writing) {
-        tusk_try(tusk__stream_wait(stream));
-        tusk_try(tusk__stream_check(stream));
+    struct tusk__place place;
+    int rc = 0;
+
+    tusk__row_append(&stream->turns, &place);
+    while (rc == 0 && (stream->writing || stream->turns.first != &place)) {
+        rc = tusk__stream_wait(stream);
+        if (rc == 0)
+            rc = tusk__stream_check(stream);
     }
-    stream->writing = true;
-    return 0;
+    tusk__row_leave(&stream->turns, &place);
+    if (rc == 0)
+        stream->writing = true;
+    else if (!stream->closed)
+        tusk__stream_flush(stream);
+    return rc;
 }
 
 static void give_turn_back(struct tusk_stream *stream)
@@ -92,23 +98,11 @@ static int send_plain_rest(struct tusk_stream *stream)
     return 0;
 }
 
-/* The callback for server names may suspend: until it is back nobody else may read, nor wake the task. */
-static int go_on(struct tusk_stream *stream)
-{
-    struct tusk__waiter nobody = {.over = true};
-    int rc;
-
-    stream->reader = &nobody;
-    rc = tusk__tls_handshake(&stream->channel);
-    stream->reader = NULL;
-    return rc;
-}
-
 static int shake_hands(struct tusk_stream *stream)
 {
     int rc;
 
-    while ((rc = go_on(stream)) == -EAGAIN) {
+    while ((rc = tusk__tls_handshake(&stream->channel)) == -EAGAIN) {
         tusk_try(tusk__stream_check(stream));
         tusk_try(tusk__stream_wait_readable(stream));
         tusk_try(tusk__stream_check(stream));
@@ -177,8 +171,12 @@ int tusk__tls_start(struct tusk_stream *stream, struct tusk_tls_context *context
         return TUSK_NOT_IN_TASK;
     tusk_try(check_options(context, options));
     tusk_try(check_stream(stream));
+    if (stream->reading)
+        return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
     tusk__stream_retain(stream);
+    stream->reading = true;
     rc = start(stream, context, options);
+    stream->reading = false;
     tusk__stream_unref(stream);
     return rc;
 }

@@ -123,8 +123,8 @@ int tusk__ring_enter(struct tusk__ring *ring, int64_t timeout)
 
     if (ring->uring.features & FEATURE_NO_IOWAIT)
         flags |= ENTER_NO_IOWAIT;
-    return meaning_of(io_uring_enter2((unsigned)ring->uring.ring_fd, publish(&ring->uring), timeout != 0, flags,
-                                      (void *)&argument, sizeof argument));
+    return meaning_of(io_uring_enter2((unsigned)ring->uring.ring_fd, publish(&ring->uring), timeout != 0,
+                                      flags, (void *)&argument, sizeof argument));
 }
 
 bool tusk__ring_take(struct tusk__ring *ring, struct io_uring_cqe *ret_completion)

@@ -39,7 +39,8 @@ static struct address local_address(int domain)
         in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         address.size = sizeof *in;
     } else {
-        int length = snprintf(name->sun_path + 1, sizeof name->sun_path - 1, "tusk-soak-%d-%u", (int)getpid(), next++);
+        int length =
+            snprintf(name->sun_path + 1, sizeof name->sun_path - 1, "tusk-soak-%d-%u", (int)getpid(), next++);
 
         address.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
     }
@@ -184,10 +185,8 @@ void line_close(struct line *line)
 
 static void rest(void)
 {
-    int rc = 0;
+    int rc = chance(5) ? nap() : 0;
 
-    if (chance(5))
-        rc = tusk_sleep(chance(50) ? 0 : some_time());
     (void)rc;
 }
 
@@ -267,10 +266,11 @@ static void describe(const struct line *line)
         const struct way *way = &line->ways[i];
         const struct end *end = &line->ends[i];
 
-        complain("players %s%s; way %d: %zu of %zu sent, %zu received%s; its writer is a %s%s, its descriptor %d",
-                 is_playing(line, 2 * i) ? "write " : "", is_playing(line, 2 * i + 1) ? "read" : "", i, way->sent,
-                 way->total, way->received, way->torn ? ", torn" : "", end->stream ? "stream" : "descriptor",
-                 end->closed ? " that is closed" : "", end->fd);
+        complain(
+            "players %s%s; way %d: %zu of %zu sent, %zu received%s; its writer is a %s%s, its descriptor %d",
+            is_playing(line, 2 * i) ? "write " : "", is_playing(line, 2 * i + 1) ? "read" : "", i, way->sent,
+            way->total, way->received, way->torn ? ", torn" : "", end->stream ? "stream" : "descriptor",
+            end->closed ? " that is closed" : "", end->fd);
     }
 }
 
@@ -311,7 +311,8 @@ static tusk_task *some_player(const struct line *line)
 {
     size_t i = (size_t)draw(PLAYERS);
 
-    return line->players[i] && line->begun[i] && !tusk_future_done(line->players[i]) ? line->players[i] : NULL;
+    return line->players[i] && line->begun[i] && !tusk_future_done(line->players[i]) ? line->players[i]
+                                                                                     : NULL;
 }
 
 int line_disturb(void *arg)
@@ -320,7 +321,7 @@ int line_disturb(void *arg)
 
     for (int i = 0; i < 20 && !line->over; i++) {
         tusk_task *player;
-        int rc = tusk_sleep(some_time());
+        int rc = nap();
 
         if (rc < 0)
             return rc;

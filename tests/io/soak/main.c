@@ -53,6 +53,17 @@ double some_time(void)
     return time;
 }
 
+int nap(void)
+{
+    int rc = 0;
+
+    if (chance(50))
+        return tusk_sleep(some_time());
+    for (uint64_t i = 1 + draw(30); rc == 0 && i > 0; i--)
+        rc = tusk_sleep(0);
+    return rc;
+}
+
 ssize_t count(ssize_t rc)
 {
     soak.operations++;
@@ -100,8 +111,8 @@ void complain(const char *format, ...)
 /* Hints of debug mode that this program deserves. */
 static bool is_deserved(const char *message)
 {
-    return strncmp(message, "Executing a ", 12) == 0 || strncmp(message, "Task swallowed a cancel", 23) == 0 ||
-           strncmp(message, "Task ended ", 11) == 0;
+    return strncmp(message, "Executing a ", 12) == 0 ||
+           strncmp(message, "Task swallowed a cancel", 23) == 0 || strncmp(message, "Task ended ", 11) == 0;
 }
 
 static int hear_report(tusk_loop *loop, const struct tusk_exception_context *context, void *arg)
@@ -110,17 +121,15 @@ static int hear_report(tusk_loop *loop, const struct tusk_exception_context *con
     (void)arg;
     if (!is_deserved(context->message))
         complain("reported: %s (%s): %s", context->message, context->task_name ? context->task_name : "-",
-                 context->error_message ? context->error_message
-                                        : tusk_strerror(context->error));
+                 context->error_message ? context->error_message : tusk_strerror(context->error));
     return 0;
 }
 
 /* ---- a round ---- */
 
 static void (*const scenes[])(void) = {
-    play_complete, play_complete, play_complete, play_one_way,    play_one_way,  play_cut,
-    play_cut,      play_together, play_server,   play_connecting, play_messages, play_waiting,
-    play_server,
+    play_complete, play_complete, play_complete,   play_one_way,  play_one_way, play_cut,    play_cut,
+    play_together, play_server,   play_connecting, play_messages, play_waiting, play_server, play_crowd,
 };
 
 static int play_scenes(void *arg)

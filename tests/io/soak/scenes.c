@@ -6,6 +6,12 @@
 #include <unistd.h>
 
 #include "io/soak/soak.h"
+#include "io/system.h"
+
+static const struct tusk__system *sys(void)
+{
+    return tusk__system_of(tusk_get_running_loop());
+}
 
 /* ---- all arrives, whatever disturbs ---- */
 
@@ -35,8 +41,10 @@ void play_one_way(void)
     int ends[2];
 
     if (chance(10) && tusk_pipe(ends) == 0) {
-        line.ends[0] = (struct end){.line = &line, .fd = ends[1], .out = &line.ways[0], .high = 65536, .limit = 65536};
-        line.ends[1] = (struct end){.line = &line, .fd = ends[0], .in = &line.ways[0], .high = 65536, .limit = 65536};
+        line.ends[0] =
+            (struct end){.line = &line, .fd = ends[1], .out = &line.ways[0], .high = 65536, .limit = 65536};
+        line.ends[1] =
+            (struct end){.line = &line, .fd = ends[0], .in = &line.ways[0], .high = 65536, .limit = 65536};
         line.ways[0].total = some_size(200000);
         for (int i = 0; i < 2; i++)
             if (tusk_open_stream(line.ends[i].fd, &line.ends[i].stream) < 0)
@@ -63,10 +71,10 @@ static void cancel_all(struct line *line)
             tusk_task_cancel(line->players[i]);
 }
 
-/* Closes the number under a stream or under those who wait. */
+/* Closes the number under a stream or under those who wait. A stream that was lost has no number. */
 static void close_number(struct end *end)
 {
-    if (!end->closed)
+    if (!end->closed && !(end->stream && tusk_stream_is_closing(end->stream)))
         tusk_close(end->fd);
     end->closed = true;
 }
@@ -102,12 +110,12 @@ void play_cut(void)
     if (line_open(&line) < 0)
         return;
     line_start(&line, 3);
-    count(tusk_sleep(some_time()));
+    count(nap());
     line.stops = chance(50);
     cut(&line);
     /* A writer whose peer has stopped reading, and the other way round. */
     if (chance(50))
-        count(tusk_sleep(some_time()));
+        count(nap());
     end_close(&line.ends[0]);
     end_close(&line.ends[1]);
     line_wait(&line);
@@ -118,7 +126,7 @@ void play_cut(void)
 
 /* ---- several writers of one stream ---- */
 
-enum { WRITERS = 3, FRAME_MAX = 3000 };
+enum { WRITERS = 3, FRAME_MAX = 3000, LARGE_FRAME_MAX = 150000 };
 
 struct frame {
     uint32_t size;
@@ -130,22 +138,21 @@ struct writer {
     struct end *end;
     uint32_t index;
     uint32_t frames;
+    size_t largest;
 };
 
 /* Frames of one writer come in their order, each in one piece. */
 static int write_frames(void *arg)
 {
     struct writer *writer = arg;
-    char bytes[sizeof(struct frame) + FRAME_MAX];
 
     for (uint32_t i = 0; i < writer->frames; i++) {
-        struct frame frame = {(uint32_t)some_size(FRAME_MAX), writer->index, i};
+        struct frame frame = {(uint32_t)some_size(writer->largest), writer->index, i};
+        struct iovec pieces[] = {{&frame, sizeof frame}, {(void *)noise_at(frame.writer, i), frame.size}};
         ssize_t rc;
 
-        memcpy(bytes, &frame, sizeof frame);
-        memcpy(bytes + sizeof frame, noise_at(frame.writer, frame.number), frame.size);
         do
-            rc = count(tusk_stream_write(writer->end->stream, bytes, sizeof frame + frame.size));
+            rc = count(tusk_stream_writelines(writer->end->stream, pieces, 2));
         while (rc == -ECANCELED && tusk_task_uncancel(tusk_current_task()) >= 0);
         if (rc < 0)
             return (int)rc;
@@ -153,23 +160,44 @@ static int write_frames(void *arg)
     return 0;
 }
 
+static bool is_right(const struct frame *frame, const uint32_t next[WRITERS])
+{
+    return frame->size > 0 && frame->size <= LARGE_FRAME_MAX && frame->writer < WRITERS &&
+           frame->number == next[frame->writer];
+}
+
+static int read_content(tusk_stream *stream, const struct frame *frame)
+{
+    char bytes[FRAME_MAX];
+    const char *wanted = noise_at(frame->writer, frame->number);
+
+    for (size_t done = 0; done < frame->size;) {
+        size_t left = frame->size - done;
+        ssize_t rc = count(tusk_stream_readexactly(stream, bytes, left < sizeof bytes ? left : sizeof bytes));
+
+        if (rc < 0)
+            return (int)rc;
+        if (memcmp(bytes, wanted + done, (size_t)rc) != 0)
+            complain("frame %u of writer %u was written over", frame->number, frame->writer);
+        done += (size_t)rc;
+    }
+    return 0;
+}
+
 static int read_frame(tusk_stream *stream, uint32_t next[WRITERS])
 {
     struct frame frame;
-    char bytes[FRAME_MAX];
     ssize_t rc = count(tusk_stream_readexactly(stream, &frame, sizeof frame));
 
     if (rc < 0)
         return (int)rc;
-    if (frame.size == 0 || frame.size > FRAME_MAX || frame.writer >= WRITERS || frame.number != next[frame.writer]) {
-        complain("a frame that nobody wrote: size %u, writer %u, number %u", frame.size, frame.writer, frame.number);
+    if (!is_right(&frame, next)) {
+        complain("a frame that nobody wrote: size %u, writer %u, number %u", frame.size, frame.writer,
+                 frame.number);
         return -EIO;
     }
     next[frame.writer]++;
-    rc = count(tusk_stream_readexactly(stream, bytes, frame.size));
-    if (rc > 0 && memcmp(bytes, noise_at(frame.writer, frame.number), frame.size) != 0)
-        complain("frame %u of writer %u was written over", frame.number, frame.writer);
-    return rc < 0 ? (int)rc : 0;
+    return read_content(stream, &frame);
 }
 
 struct frame_reader {
@@ -191,7 +219,7 @@ static int read_frames(void *arg)
 static void disturb(tusk_task *const *tasks, size_t count)
 {
     for (int i = 0; i < 10; i++) {
-        int rc = tusk_sleep(some_time());
+        int rc = nap();
 
         if (rc == 0 && chance(50))
             tusk_task_cancel(tasks[draw(count)]);
@@ -222,14 +250,17 @@ static void write_together(struct line *line)
     struct frame_reader reader = {.stream = line->ends[1].stream};
     tusk_task *tasks[WRITERS];
     tusk_task *task = tusk_create_task(read_frames, &reader);
+    /* What is larger than the mark may be sent in part when it is cancelled. */
+    bool disturbs = line->ends[0].high > FRAME_MAX + sizeof(struct frame) && chance(50);
+    size_t largest = disturbs || chance(50) ? FRAME_MAX : LARGE_FRAME_MAX;
     int rc;
 
     for (uint32_t i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){&line->ends[0], i, (uint32_t)some_size(30)};
+        writers[i] = (struct writer){&line->ends[0], i, (uint32_t)some_size(30), largest};
         tasks[i] = tusk_create_task(write_frames, &writers[i]);
     }
     let_begin();
-    if (chance(50))
+    if (disturbs)
         disturb(tasks, WRITERS);
     for (uint32_t i = 0; i < WRITERS; i++) {
         rc = (int)count(tusk_await(tasks[i]));
@@ -247,10 +278,73 @@ void play_together(void)
 
     if (line_open(&line) < 0)
         return;
-    /* What is larger than the mark may be sent in part when it is cancelled. */
-    if (line.ends[0].stream && line.ends[1].stream && line.ends[0].high > FRAME_MAX + sizeof(struct frame))
+    if (line.ends[0].stream && line.ends[1].stream)
         write_together(&line);
     line_close(&line);
+}
+
+/* ---- several tasks at one descriptor ---- */
+
+enum { CROWD = 4, LETTERS = 5000 };
+
+struct crowd {
+    int fds[2];
+    size_t sent[CROWD];
+    size_t received[CROWD];
+    size_t begun;
+    size_t gone;
+};
+
+/* Each writes a letter of his own, and who is last ends the half. */
+static int write_letters(void *arg)
+{
+    struct crowd *crowd = arg;
+    size_t index = crowd->begun++;
+    size_t total = some_size(LETTERS);
+    char letters[LETTERS];
+    ssize_t rc = 0;
+
+    memset(letters, (int)('a' + index), sizeof letters);
+    while (crowd->sent[index] < total && rc >= 0) {
+        rc = count(tusk_write(crowd->fds[0], letters, some_size(total - crowd->sent[index])));
+        crowd->sent[index] += rc > 0 ? (size_t)rc : 0;
+    }
+    if (++crowd->gone == CROWD)
+        sys()->shutdown(crowd->fds[0], SHUT_WR);
+    return rc < 0 ? (int)rc : 0;
+}
+
+/* All of it goes to somebody. */
+static int read_letters(void *arg)
+{
+    struct crowd *crowd = arg;
+    char letters[LETTERS];
+    ssize_t rc;
+
+    while ((rc = count(tusk_read(crowd->fds[1], letters, some_size(sizeof letters)))) > 0)
+        for (ssize_t i = 0; i < rc; i++)
+            crowd->received[(letters[i] - 'a') & (CROWD - 1)]++;
+    return (int)rc;
+}
+
+void play_crowd(void)
+{
+    struct crowd crowd = {0};
+    tusk_task *tasks[2 * CROWD];
+
+    if (soak.has_resets || tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, crowd.fds) < 0)
+        return;
+    for (int i = 0; i < 2 * CROWD; i++)
+        tasks[i] = tusk_create_task(i % 2 ? read_letters : write_letters, &crowd);
+    if (tusk_wait(tasks, 2 * CROWD, .timeout = soak.is_real ? 60 : 1000000) != 2 * CROWD)
+        complain("a crowd hangs");
+    tusk_close(crowd.fds[0]);
+    tusk_close(crowd.fds[1]);
+    for (int i = 0; i < 2 * CROWD; i++)
+        count(tusk_await(tasks[i]));
+    for (int i = 0; i < CROWD; i++)
+        if (crowd.sent[i] != crowd.received[i])
+            complain("letter %c: %zu sent, %zu received", 'a' + i, crowd.sent[i], crowd.received[i]);
 }
 
 /* ---- waiting for descriptors ---- */

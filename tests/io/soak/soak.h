@@ -51,6 +51,12 @@ size_t some_size(size_t max);
 /* Seconds: mostly next to nothing. */
 double some_time(void);
 
+/*
+ * Sleeps for some time, or lets others run a few times: on a clock that jumps whoever wakes up finds all others
+ * waiting, and that is not how it always is. 0 or -ECANCELED.
+ */
+int nap(void);
+
 /* An operation has been made, with this result, which it returns. */
 ssize_t count(ssize_t rc);
 
@@ -153,6 +159,7 @@ void play_complete(void);
 void play_one_way(void);
 void play_cut(void);
 void play_together(void);
+void play_crowd(void);
 void play_server(void);
 void play_connecting(void);
 void play_messages(void);

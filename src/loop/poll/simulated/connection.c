@@ -190,7 +190,8 @@ static void on_refused(struct tusk__handle *handle)
     cut(container_of(handle, struct tusk__sim_socket, step.handle), ECONNREFUSED);
 }
 
-static void step_later(struct tusk__sim_socket *socket, void (*run)(struct tusk__handle *handle), int64_t after)
+static void step_later(struct tusk__sim_socket *socket, void (*run)(struct tusk__handle *handle),
+                       int64_t after)
 {
     socket->step.handle.run = run;
     tusk__sim_start(socket->network, &socket->step, after);

@@ -125,7 +125,8 @@ static void start(struct tusk__sim_message *message)
     to->message_bytes += message->size;
 }
 
-static int post(struct tusk__sim_socket *to, const struct tusk__sim_address *source, const struct msghdr *from)
+static int post(struct tusk__sim_socket *to, const struct tusk__sim_address *source,
+                const struct msghdr *from)
 {
     size_t size = total(from);
     struct tusk__sim_message *message = tusk__alloc(sizeof *message + size);
@@ -188,7 +189,8 @@ static int send_by_internet(struct tusk__sim_socket *socket, const struct tusk__
     return rc;
 }
 
-static int send_to_unix(struct tusk__sim_socket *socket, struct tusk__sim_socket *to, const struct msghdr *message)
+static int send_to_unix(struct tusk__sim_socket *socket, struct tusk__sim_socket *to,
+                        const struct msghdr *message)
 {
     if (to->peer && to->peer != socket)
         return -EPERM;

@@ -349,15 +349,14 @@ static socklen_t least_size(int domain)
     return domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
-int tusk__sim_address_take(const struct tusk__sim_socket *socket, const struct sockaddr *address, socklen_t size,
-                           struct tusk__sim_address *ret_address)
+int tusk__sim_address_take(const struct tusk__sim_socket *socket, const struct sockaddr *address,
+                           socklen_t size, struct tusk__sim_address *ret_address)
 {
     if (size < sizeof(sa_family_t) || size > sizeof ret_address->any)
         return -EINVAL;
     if (address->sa_family != socket->domain)
         return tusk__sim_is_unix(socket) ? -EINVAL : -EAFNOSUPPORT;
-    if (size < least_size(socket->domain) ||
-        (tusk__sim_is_unix(socket) && size > sizeof(struct sockaddr_un)))
+    if (size < least_size(socket->domain) || (tusk__sim_is_unix(socket) && size > sizeof(struct sockaddr_un)))
         return -EINVAL;
     memset(ret_address, 0, sizeof *ret_address);
     if (!tusk__sim_is_unix(socket))
@@ -366,7 +365,7 @@ int tusk__sim_address_take(const struct tusk__sim_socket *socket, const struct s
     ret_address->size = size;
     if (socket->domain == AF_INET)
         memset(((struct sockaddr_in *)&ret_address->any)->sin_zero, 0,
-               sizeof ((struct sockaddr_in *)0)->sin_zero);
+               sizeof((struct sockaddr_in *)0)->sin_zero);
     return 0;
 }
 
@@ -400,7 +399,8 @@ struct tusk__sim_address tusk__sim_address_for(int domain, const struct tusk__si
     return result;
 }
 
-void tusk__sim_address_give(const struct tusk__sim_address *address, struct sockaddr *ret_address, socklen_t *size)
+void tusk__sim_address_give(const struct tusk__sim_address *address, struct sockaddr *ret_address,
+                            socklen_t *size)
 {
     if (!ret_address || !size)
         return;

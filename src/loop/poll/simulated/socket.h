@@ -155,8 +155,8 @@ struct tusk__sim_address tusk__sim_source(const struct tusk__sim_socket *socket,
 void tusk__sim_unbind(struct tusk__sim_socket *socket);
 
 /* Copies an address in. 0, -EINVAL, -EAFNOSUPPORT. */
-int tusk__sim_address_take(const struct tusk__sim_socket *socket, const struct sockaddr *address, socklen_t size,
-                           struct tusk__sim_address *ret_address);
+int tusk__sim_address_take(const struct tusk__sim_socket *socket, const struct sockaddr *address,
+                           socklen_t size, struct tusk__sim_address *ret_address);
 
 /* The same of one that is to be reached: "any" is this machine. */
 int tusk__sim_address_take_remote(const struct tusk__sim_socket *socket, const struct sockaddr *address,
@@ -166,7 +166,8 @@ int tusk__sim_address_take_remote(const struct tusk__sim_socket *socket, const s
 struct tusk__sim_address tusk__sim_address_for(int domain, const struct tusk__sim_address *address);
 
 /* Copies it out as the system does. */
-void tusk__sim_address_give(const struct tusk__sim_address *address, struct sockaddr *ret_address, socklen_t *size);
+void tusk__sim_address_give(const struct tusk__sim_address *address, struct sockaddr *ret_address,
+                            socklen_t *size);
 
 /* An address at which nobody ever answers. */
 bool tusk__sim_address_is_silent(const struct tusk__sim_address *address);

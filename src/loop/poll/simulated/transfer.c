@@ -27,8 +27,8 @@ static ssize_t receive_nothing(struct tusk__sim_socket *socket)
 
 static ssize_t receive_bytes(struct tusk__sim_socket *socket, struct msghdr *message, int flags)
 {
-    size_t size = tusk__sim_flow_read(&socket->in, message->msg_iov, (size_t)message->msg_iovlen,
-                                      flags & MSG_PEEK);
+    size_t size =
+        tusk__sim_flow_read(&socket->in, message->msg_iov, (size_t)message->msg_iovlen, flags & MSG_PEEK);
 
     message->msg_namelen = 0;
     return size > 0 ? (ssize_t)size : receive_nothing(socket);
@@ -102,5 +102,6 @@ ssize_t tusk__sim_send(struct tusk__sim_socket *socket, const struct msghdr *mes
 {
     if (message->msg_controllen > 0 || (flags & MSG_OOB))
         return -EOPNOTSUPP;
-    return socket->type == SOCK_STREAM ? send_bytes(socket, message) : tusk__sim_message_send(socket, message);
+    return socket->type == SOCK_STREAM ? send_bytes(socket, message)
+                                       : tusk__sim_message_send(socket, message);
 }
