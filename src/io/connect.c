@@ -402,7 +402,7 @@ static int check_tls(const struct tusk_connection_options *options, const char *
         return tusk_raise(-EINVAL, ".server_hostname and the time-outs of TLS mean nothing without .tls");
     if (options->tls && !options->server_hostname && !host)
         return tusk_raise(-EINVAL, "TLS without a host needs .server_hostname");
-    return 0;
+    return options->tls ? tusk__tls_check_side(options->tls, false) : 0;
 }
 
 static int check(const struct tusk_connection_options *options)

@@ -310,8 +310,7 @@ static void drop_stale(struct tusk__descriptor *descriptor)
         report_another(loop, fd);
 }
 
-/* For a number without a record, or with one that will not do as it is. */
-static int get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)
+int tusk__descriptor_get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)
 {
     int kind;
     int rc;
@@ -322,23 +321,13 @@ static int get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **
     }
     if (*ret_descriptor && (*ret_descriptor)->standing != TUSK__GUEST)
         return (*ret_descriptor)->standing == TUSK__CLOSING ? -EBADF : 0;
-    kind = tusk__system_of(io->loop)->kind(fd);
+    kind = fd < 0 ? -EBADF : tusk__system_of(io->loop)->kind(fd);
     if (kind < 0)
         return kind;
     rc = *ret_descriptor ? 0 : make(io, fd, ret_descriptor);
     if (rc == 0)
         own(*ret_descriptor, (enum tusk__fd_kind)kind);
     return rc;
-}
-
-int tusk__descriptor_get(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)
-{
-    if (unlikely(fd < 0))
-        return -EBADF;
-    *ret_descriptor = tusk__descriptor_find(io, fd);
-    if (likely(*ret_descriptor && (*ret_descriptor)->standing == TUSK__OURS && !io->loop->debug))
-        return 0;
-    return get_carefully(io, fd, ret_descriptor);
 }
 
 int tusk__descriptor_keep(struct tusk__io *io, int fd, enum tusk__fd_kind kind)

@@ -101,9 +101,6 @@ struct tusk__descriptor {
     uint64_t identity;
 };
 
-/* The record of a number, as tusk's own. Creates it if need be, asking the system what it is. 0, -EBADF, -ENOMEM. */
-int tusk__descriptor_get(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor);
-
 /* The record of a number that is only to be watched. The same results. */
 int tusk__descriptor_look(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor);
 
@@ -123,6 +120,18 @@ static inline enum tusk__fd_kind tusk__descriptor_kind(const struct tusk__descri
 static inline struct tusk__descriptor *tusk__descriptor_find(const struct tusk__io *io, int fd)
 {
     return (size_t)fd < io->table_size ? io->table[fd] : NULL;
+}
+
+/* The slow way of tusk__descriptor_get. */
+int tusk__descriptor_get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor);
+
+/* The record of a number, as tusk's own. Creates it if need be, asking the system what it is. 0, -EBADF, -ENOMEM. */
+static inline int tusk__descriptor_get(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)
+{
+    *ret_descriptor = tusk__descriptor_find(io, fd);
+    if (likely(*ret_descriptor && (*ret_descriptor)->standing == TUSK__OURS && !io->loop->debug))
+        return 0;
+    return tusk__descriptor_get_carefully(io, fd, ret_descriptor);
 }
 
 /* The descriptor is about to be closed or to become somebody else's: waiters are told, the record goes. */

@@ -8,12 +8,12 @@
 
 #include <tusk/exception.h>
 #include <tusk/timeout.h>
-#include <tusk/tls.h>
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "io/address.h"
 #include "io/share.h"
+#include "io/tls.h"
 
 /* asyncio's number of connections that wait to be accepted. */
 enum { BACKLOG = 100 };
@@ -184,7 +184,7 @@ static int check(tusk_client_handler *handler, tusk_server **ret_server,
         return tusk_raise(-EINVAL, "a backlog or a drain_timeout that is no number of this kind");
     if (!options->tls && (options->handshake_timeout != 0 || options->shutdown_timeout != 0))
         return tusk_raise(-EINVAL, "the time-outs of TLS mean nothing without .tls");
-    return 0;
+    return options->tls ? tusk__tls_check_side(options->tls, true) : 0;
 }
 
 /* The request is complete. */

@@ -351,6 +351,37 @@ static void test_no_socket(void **state)
     play_quietly(no_socket);
 }
 
+static int no_client(tusk_stream *stream, void *arg)
+{
+    (void)stream;
+    (void)arg;
+    return 0;
+}
+
+/* A context for the other side is told off before anything is sent. */
+static int wrong_side(void *arg)
+{
+    tusk_tls_context *client = new_client();
+    tusk_tls_context *of_server = new_server();
+    tusk_stream *stream;
+    tusk_server *server;
+
+    (void)arg;
+    expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .tls = of_server), -EINVAL);
+    expect_words(tusk_message(), "a TLS context for servers, where one for clients is needed");
+    expect_int(tusk_start_server(no_client, NULL, "127.0.0.1", 0, &server, .tls = client), -EINVAL);
+    expect_words(tusk_message(), "a TLS context for clients, where one for servers is needed");
+    tusk_tls_context_release(client);
+    tusk_tls_context_release(of_server);
+    return 0;
+}
+
+static void test_wrong_side(void **state)
+{
+    (void)state;
+    play_quietly(wrong_side);
+}
+
 /* A server that says goodbye in place of hello, which is no handshake. */
 static int goodbye_peer(void *arg)
 {
@@ -757,21 +788,14 @@ static void test_leave_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_after_plain_text),
-        cmocka_unit_test(test_hurry),
-        cmocka_unit_test(test_injection),
-        cmocka_unit_test(test_injection_to_client),
-        cmocka_unit_test(test_writers),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_socket),
-        cmocka_unit_test(test_plain_peer),
-        cmocka_unit_test(test_goodbye_peer),
-        cmocka_unit_test(test_silent_peer),
-        cmocka_unit_test(test_slow_peer),
-        cmocka_unit_test(test_leaving_peer),
-        cmocka_unit_test(test_disturbances),
-        cmocka_unit_test(test_bystander),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_after_plain_text), cmocka_unit_test(test_hurry),
+        cmocka_unit_test(test_injection),        cmocka_unit_test(test_injection_to_client),
+        cmocka_unit_test(test_writers),          cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_socket),        cmocka_unit_test(test_plain_peer),
+        cmocka_unit_test(test_wrong_side),       cmocka_unit_test(test_goodbye_peer),
+        cmocka_unit_test(test_silent_peer),      cmocka_unit_test(test_slow_peer),
+        cmocka_unit_test(test_leaving_peer),     cmocka_unit_test(test_disturbances),
+        cmocka_unit_test(test_bystander),        cmocka_unit_test(test_names),
         cmocka_unit_test(test_leave_open),
     };
 

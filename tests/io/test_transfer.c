@@ -933,12 +933,15 @@ static int cancel_file(void *arg)
     (void)arg;
     for (int turns = 0; turns < 4; turns++) {
         tusk_task *task = tusk_create_task(write_file, as_arg(fd));
+        int rc;
 
         expect_int(ftruncate(fd, 0), 0);
         for (int i = 0; i < turns; i++)
             tusk_try(tusk_sleep(0));
         tusk_task_cancel(task);
-        expect_int(tusk_await(task), -ECANCELED);
+        rc = tusk_await(task);
+        /* The thread may have been quicker. */
+        expect(rc == -ECANCELED || (turns > 0 && rc == 1 << 20));
         fstat(fd, &status);
         expect(status.st_size == (turns ? 1 << 20 : 0) || (by_poller && status.st_size == 0));
     }
