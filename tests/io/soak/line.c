@@ -141,7 +141,7 @@ static void end_open(struct line *line, int i, int fd)
     end->in = &line->ways[1 - i];
     if (chance(20))
         make_small(fd);
-    if (chance(60))
+    if (!(line->is_mirrored && i == 0) && chance(60))
         make_stream(end);
 }
 
@@ -232,10 +232,12 @@ int read_everything(void *arg)
 
     end->line->begun[place(end, true)] = true;
     do {
+        if (end->line->knows_totals && end->in->received == end->in->total)
+            return 0;
         rc = end_read(end);
         rest();
     } while (rc > 0 || goes_on(end, rc));
-    return (int)rc;
+    return rc > 0 ? 0 : (int)rc;
 }
 
 static void start(struct line *line, int i, bool reads)
@@ -252,6 +254,14 @@ void line_start(struct line *line, unsigned directions)
             start(line, i, false);
             start(line, 1 - i, true);
         }
+}
+
+void line_start_end(struct end *end)
+{
+    int i = (int)(end - end->line->ends);
+
+    start(end->line, i, false);
+    start(end->line, i, true);
 }
 
 static bool is_playing(const struct line *line, int i)
@@ -288,7 +298,9 @@ void line_wait(struct line *line)
 {
     tusk_task *players[PLAYERS];
     size_t total = players_of(line, players);
-    int done = tusk_wait(players, total, .timeout = soak.is_real ? PATIENCE_REAL : PATIENCE_VIRTUAL);
+    int done = total == 0
+                   ? 0
+                   : tusk_wait(players, total, .timeout = soak.is_real ? PATIENCE_REAL : PATIENCE_VIRTUAL);
 
     if (done < 0)
         complain("wait: %s", tusk_strerror(done));

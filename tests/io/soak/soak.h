@@ -31,6 +31,8 @@ struct soak {
     bool has_resets;
     /* Real sockets and a real clock. */
     bool is_real;
+    /* Some of them are inside of TLS. */
+    bool has_tls;
     /* Of this round's server; a name in the abstract namespace, or 0 and no name. */
     int port;
     const char *path;
@@ -106,6 +108,10 @@ struct line {
     struct way ways[2];
     /* Writers end their half when all is written. */
     bool half_closes;
+    /* The first end is left as it is, for a transport. */
+    bool is_mirrored;
+    /* There is no half-closing: readers stop when they have all. */
+    bool knows_totals;
     /* Interrupted calls are not made again. */
     bool stops;
     /* What plays on this line, and whether it has begun: writer and reader of each end. */
@@ -121,6 +127,9 @@ int line_open(struct line *line);
 /* Starts writers and readers of these directions (bit 0: from the first end to the second; bit 1: back). */
 void line_start(struct line *line, unsigned directions);
 
+/* The same of one end: its writer and its reader. */
+void line_start_end(struct end *end);
+
 /* Waits until all players have ended. */
 void line_wait(struct line *line);
 
@@ -132,6 +141,9 @@ void line_check(const struct line *line, int direction);
 
 /* Cancels players now and then until the line is over. */
 int line_disturb(void *arg);
+
+/* These bytes came next in this direction. */
+void verify(struct way *way, const void *data, size_t size);
 
 /* One call: how many bytes, 0 at the end of what is read, or a code. */
 ssize_t end_write(struct end *end);
@@ -164,6 +176,13 @@ void play_server(void);
 void play_connecting(void);
 void play_messages(void);
 void play_waiting(void);
+void play_mirror(void);
+
+/* Inside of TLS, between open and close, which each round has; prepare comes once. */
+void secure_prepare(void);
+void secure_open(void);
+void secure_close(void);
+void play_secure(void);
 
 /* The clients' side of the round's server. */
 int serve(tusk_stream *stream, void *arg);
