@@ -18,14 +18,17 @@
  * cannot keep a loop for itself.
  *
  * They take any descriptor: sockets, pipes, terminals, event and timer descriptors, and regular
- * files, which threads read and write (a cancel waits for the thread then, for the buffer is in
- * use). Sockets become non-blocking. Pipes and terminals stay as they are, since other processes may
- * share them: one in blocking mode is read and written in portions that do not block. The first
- * time a pipe or the like is used, SIGPIPE becomes ignored unless the program handles it: then
+ * files. Of a file, what is in memory is read at once; the rest is done by threads or the poller. A
+ * cancel waits for these then, for the buffer is in use, and what they have read is lost. Sockets
+ * that are read or written become non-blocking. Pipes and terminals stay in the mode they are in,
+ * since other processes may share them; calls on them do not block all the same. The first time a
+ * pipe or the like is used, or sendfile, SIGPIPE becomes ignored unless the program handles it: then
  * writing without a reader is -EPIPE.
  *
  * The loop remembers what it knows of a descriptor. So close it with tusk_close(), which also wakes
- * who waits for it, with -EBADF. A descriptor belongs to one loop at a time.
+ * who waits for it, with -EBADF. (Debug mode reports it if somebody did otherwise.) What is only
+ * watched, by tusk_poll_fd() and add_reader, stays as it is and may be closed in any way when nobody
+ * watches it. A descriptor belongs to one loop at a time.
  *
  * Several tasks may read or write one descriptor; who gets what is not defined, but all of it goes
  * to somebody. Time-outs come from scopes (tusk/timeout.h): a cancel while waiting loses no data,
@@ -33,7 +36,7 @@
  *
  * All these functions: TUSK_NOT_IN_TASK outside of a task, -ECANCELED, -EBADF, -EINVAL, and what
  * the system call says. Any task; the descriptor belongs to the loop of this thread. All that are
- * marked to be checked suspend.
+ * marked to be checked suspend, unless they say that they do not.
  */
 #ifndef TUSK_IO_H
 #define TUSK_IO_H
@@ -69,12 +72,15 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_pwrite(int fd, const void *data, size_t si
 
 /* ---- sockets ---- */
 
-/* As tusk_read() and tusk_write(), for sockets, with the system's flags (MSG_PEEK ...). Suspend. */
+/*
+ * As tusk_read() and tusk_write(), for sockets, with the system's flags (MSG_PEEK ...). With
+ * MSG_DONTWAIT it is -EAGAIN instead of a wait. MSG_WAITALL has no effect. Suspend.
+ */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_recv(int fd, void *buffer, size_t size, int flags);
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_send(int fd, const void *data, size_t size, int flags);
 
 /*
- * A message, and whose it is: *size is the room for the address and then its length. Both may be
+ * A message, and whose it is: *address_size is the room for the address and then its length. Both may be
  * NULL. A message that is longer than the buffer is cut. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_recvfrom(int fd, void *buffer, size_t size, int flags,
@@ -88,7 +94,7 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_sendmsg(int fd, const struct msghdr *messa
 
 /*
  * The next connection of a listening socket, as a descriptor that is yours, non-blocking and closed
- * by exec. *size is the room for the address and then its length; both may be NULL. -EMFILE and the
+ * by exec. *address_size is the room for the address and then its length; both may be NULL. -EMFILE and the
  * like come at once, and the connection stays in the queue: wait before you try again. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_accept(int fd, struct sockaddr *ret_address, socklen_t *address_size);
@@ -98,8 +104,9 @@ TUSK_API TUSK_MUST_CHECK int tusk_connect(int fd, const struct sockaddr *address
 
 /*
  * Sends count bytes of a file from offset on (0: all that follow) without copying them where the
- * system can do that, else by reading and writing. Returns how many were sent, less than count only
- * at the file's end; after an error nobody knows. Suspends.
+ * system can do that, else by reading and writing. What is not in memory the system reads in this
+ * thread. Returns how many were sent, less than count only at the file's end; after an error nobody
+ * knows. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int64_t tusk_sendfile(int socket, int file, off_t offset, size_t count);
 
@@ -120,14 +127,15 @@ TUSK_API TUSK_MUST_CHECK int tusk_listen(int fd, int backlog);
 /*
  * Waits until the descriptor is ready for one of events (POLLIN, POLLOUT of poll(2)), and returns
  * those it is ready for, with POLLERR and POLLHUP if they apply. For descriptors that other code reads and
- * writes. Regular files are always ready. Suspends, unless it is ready.
+ * writes, and whose mode does not change. Regular files are always ready. Suspends, unless it is ready.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_poll_fd(int fd, int events);
 
 /*
  * Closes the descriptor. Tasks that wait for it get -EBADF, callbacks of add_reader and add_writer
- * are removed. Returns 0 or what close(2) said; the descriptor is closed in any case. Does not
- * suspend. Also outside of tasks, where it is just close(2).
+ * are removed. Returns 0 or what close(2) said; the descriptor is closed in any case, but if a file is being
+ * read or written, only when that has ended: until then nobody else gets its number. Does not suspend.
+ * Also outside of tasks, where it is just close(2).
  */
 TUSK_API int tusk_close(int fd);
 
