@@ -115,9 +115,12 @@ static void add_levels(struct tusk__sim_network *network)
             tusk__sim_socket_tell(at, at->watch->events);
 }
 
+/* A look costs a system call only if there is something to look at. */
 static int wait_for_others(struct tusk__sim_network *network, int64_t timeout)
 {
-    if (timeout == 0 && network->real.watched == 0)
+    bool woken = atomic_exchange(&network->woken, false);
+
+    if (timeout == 0 && network->real.watched == 0 && !woken)
         return 0;
     return network->real.backend->wait(&network->real, timeout);
 }
@@ -143,6 +146,7 @@ static void simulated_wake(struct tusk__poller *poller)
     struct tusk__poller *real = &network_of(poller)->real;
 
     real->backend->wake(real);
+    atomic_store(&network_of(poller)->woken, true);
 }
 
 static int64_t simulated_due(struct tusk__poller *poller)

@@ -18,6 +18,7 @@
 #ifndef TUSK__LOOP_POLL_SIMULATED_H
 #define TUSK__LOOP_POLL_SIMULATED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ struct tusk__simulated_options {
     /* From sending to arriving, and from reading to the writer's hearing of the room. */
     int64_t min_delay;
     int64_t max_delay;
+    /* Not in the Unix domain: what is sent there is there, as in a real system. */
+    bool instant_unix;
     /* What a connection holds in one direction: on its way, or come and not read. */
     size_t min_buffer;
     size_t max_buffer;

@@ -190,11 +190,14 @@ static void on_refused(struct tusk__handle *handle)
     cut(container_of(handle, struct tusk__sim_socket, step.handle), ECONNREFUSED);
 }
 
+/* A delay from now, or `after`, whichever is later. */
 static void step_later(struct tusk__sim_socket *socket, void (*run)(struct tusk__handle *handle),
                        int64_t after)
 {
+    int64_t when = tusk__sim_flow_arrival(&socket->in);
+
     socket->step.handle.run = run;
-    tusk__sim_start(socket->network, &socket->step, after);
+    tusk__sim_start_at(socket->network, &socket->step, when > after ? when : after);
 }
 
 static void on_request(struct tusk__handle *handle);

@@ -51,9 +51,10 @@ static int reserve(struct tusk__sim_flow *flow, size_t size)
     return 0;
 }
 
-void tusk__sim_flow_open(struct tusk__sim_flow *flow, struct tusk__sim_network *network)
+void tusk__sim_flow_open(struct tusk__sim_flow *flow, struct tusk__sim_network *network, bool is_unix)
 {
     flow->network = network;
+    flow->instant = is_unix && network->options.instant_unix;
     flow->limit = tusk__sim_buffer_size(network);
 }
 
@@ -69,6 +70,11 @@ void tusk__sim_flow_close(struct tusk__sim_flow *flow)
 
 /* ---- what is on its way ---- */
 
+int64_t tusk__sim_flow_arrival(const struct tusk__sim_flow *flow)
+{
+    return tusk__sim_now(flow->network) + (flow->instant ? 0 : tusk__sim_delay(flow->network));
+}
+
 /* Starts the timer for whatever comes next, if it does not run. */
 static void expect_next(struct tusk__sim_flow *flow)
 {
@@ -83,7 +89,7 @@ static void expect_next(struct tusk__sim_flow *flow)
 /* When something arrives that is sent now: not before what was sent before. */
 static int64_t arrival_time(struct tusk__sim_flow *flow)
 {
-    int64_t when = tusk__sim_now(flow->network) + tusk__sim_delay(flow->network);
+    int64_t when = tusk__sim_flow_arrival(flow);
 
     flow->last = when > flow->last ? when : flow->last;
     return flow->last;
@@ -108,7 +114,7 @@ static void take_first_piece(struct tusk__sim_flow *flow)
 /* Bytes that had come have not come yet. */
 static void send_back(struct tusk__sim_flow *flow, size_t size)
 {
-    int64_t when = tusk__sim_now(flow->network) + tusk__sim_delay(flow->network);
+    int64_t when = tusk__sim_flow_arrival(flow);
 
     tusk__sim_stop(flow->network, &flow->arrival);
     flow->arrived -= size;
@@ -167,6 +173,13 @@ enum tusk__sim_arrival tusk__sim_flow_arrive(struct tusk__sim_flow *flow)
     return result;
 }
 
+/* The writer will hear of room. */
+static void tell_of_room(struct tusk__sim_flow *flow)
+{
+    if (!tusk__timer_pending(&flow->room))
+        tusk__sim_start_at(flow->network, &flow->room, tusk__sim_flow_arrival(flow));
+}
+
 /* ---- writing ---- */
 
 size_t tusk__sim_flow_room(const struct tusk__sim_flow *flow)
@@ -203,8 +216,7 @@ static size_t choose(struct tusk__sim_flow *flow, size_t size)
     if (taken > 0 && tusk__sim_chance(network, network->options.short_writes)) {
         taken = (size_t)tusk__sim_draw(network, taken);
         flow->held = true;
-        if (!tusk__timer_pending(&flow->room))
-            tusk__sim_start(network, &flow->room, 0);
+        tell_of_room(flow);
     }
     flow->full = flow->full || taken < size;
     return taken;
@@ -295,7 +307,6 @@ size_t tusk__sim_flow_read(struct tusk__sim_flow *flow, const struct iovec *buff
     flow->count -= size;
     flow->arrived -= size;
     flow->unheard += size;
-    if (!tusk__timer_pending(&flow->room))
-        tusk__sim_start(flow->network, &flow->room, 0);
+    tell_of_room(flow);
     return size;
 }

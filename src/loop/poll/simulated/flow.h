@@ -25,6 +25,8 @@ struct tusk__sim_piece {
 
 struct tusk__sim_flow {
     struct tusk__sim_network *network;
+    /* There are no delays. */
+    bool instant;
     /* A ring: `count` bytes from `start` on, of which the first `arrived` have come. NULL: never used. */
     char *data;
     size_t size;
@@ -55,8 +57,11 @@ struct tusk__sim_flow {
 };
 
 /* Of a new flow. The timers' functions are the socket's. */
-void tusk__sim_flow_open(struct tusk__sim_flow *flow, struct tusk__sim_network *network);
+void tusk__sim_flow_open(struct tusk__sim_flow *flow, struct tusk__sim_network *network, bool is_unix);
 void tusk__sim_flow_close(struct tusk__sim_flow *flow);
+
+/* When something arrives that sets out now. */
+int64_t tusk__sim_flow_arrival(const struct tusk__sim_flow *flow);
 
 /* Room for the writer, in bytes; and whether that is enough to call it writable. */
 size_t tusk__sim_flow_room(const struct tusk__sim_flow *flow);

@@ -78,7 +78,7 @@ static bool is_held(struct tusk__sim_socket *socket)
     if (!socket->held && tusk__sim_chance(network, network->options.short_writes)) {
         socket->held = true;
         socket->in.room.handle.run = on_unheld;
-        tusk__sim_start(network, &socket->in.room, 0);
+        tusk__sim_start_at(network, &socket->in.room, tusk__sim_flow_arrival(&socket->in));
     }
     return socket->held;
 }
@@ -110,12 +110,13 @@ static void start(struct tusk__sim_message *message)
 {
     struct tusk__sim_socket *to = message->to;
     struct tusk__sim_network *network = to->network;
+    int64_t when = tusk__sim_flow_arrival(&to->in);
     bool overtakes = !tusk__sim_is_unix(to) && tusk__sim_chance(network, network->options.reorders);
 
     message->arrival.handle.run = on_arrival;
-    tusk__sim_start(network, &message->arrival, overtakes ? 0 : to->last_message);
-    if (message->arrival.when > to->last_message)
-        to->last_message = message->arrival.when;
+    if (when > to->last_message)
+        to->last_message = when;
+    tusk__sim_start_at(network, &message->arrival, overtakes ? when : to->last_message);
     message->next = to->coming;
     message->from = &to->coming;
     if (message->next)
@@ -160,7 +161,7 @@ static void be_refused(struct tusk__sim_socket *socket)
     if (socket->remote.size == 0)
         return;
     socket->step.handle.run = on_refused;
-    tusk__sim_start(socket->network, &socket->step, 0);
+    tusk__sim_start_at(socket->network, &socket->step, tusk__sim_flow_arrival(&socket->in));
 }
 
 static int send_by_internet(struct tusk__sim_socket *socket, const struct tusk__sim_address *address,

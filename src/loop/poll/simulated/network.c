@@ -15,8 +15,11 @@ enum { DELAY_MAX = 1000000, BUFFER_MIN = 4096, BUFFER_MAX = 1 << 16 };
 struct tusk__simulated_options tusk__simulated_defaults(uint64_t seed)
 {
     if (seed == 0)
-        return (struct tusk__simulated_options){
-            .min_delay = DELAY, .max_delay = DELAY, .min_buffer = BUFFER, .max_buffer = BUFFER};
+        return (struct tusk__simulated_options){.min_delay = DELAY,
+                                                .max_delay = DELAY,
+                                                .instant_unix = true,
+                                                .min_buffer = BUFFER,
+                                                .max_buffer = BUFFER};
     return (struct tusk__simulated_options){
         .seed = seed,
         .max_delay = DELAY_MAX,
@@ -95,13 +98,6 @@ void tusk__sim_start_at(struct tusk__sim_network *network, struct tusk__timer *t
     tusk__sim_stop(network, timer);
     timer->when = when;
     tusk__wheel_insert(&network->wheel, timer);
-}
-
-void tusk__sim_start(struct tusk__sim_network *network, struct tusk__timer *timer, int64_t after)
-{
-    int64_t when = tusk__sim_now(network) + tusk__sim_delay(network);
-
-    tusk__sim_start_at(network, timer, when > after ? when : after);
 }
 
 void tusk__sim_stop(struct tusk__sim_network *network, struct tusk__timer *timer)

@@ -13,6 +13,8 @@
 #ifndef TUSK__LOOP_POLL_SIMULATED_NETWORK_H
 #define TUSK__LOOP_POLL_SIMULATED_NETWORK_H
 
+#include <stdatomic.h>
+
 #include "loop/poll/poll.h"
 #include "loop/poll/simulated.h"
 #include "loop/wheel.h"
@@ -40,6 +42,8 @@ struct tusk__sim_network {
     struct tusk__sim_socket *told;
     struct tusk__sim_socket **told_end;
     struct tusk__sim_socket *telling;
+    /* Somebody, in any thread, has called wake. */
+    atomic_bool woken;
     /* Watches that are not edge-triggered. */
     size_t levels;
     uint16_t last_port;
@@ -52,9 +56,7 @@ int64_t tusk__sim_now(const struct tusk__sim_network *network);
 /* Everything that is due happens. */
 void tusk__sim_advance(struct tusk__sim_network *network);
 
-/* Lets the timer fire after a delay; at `after` at the earliest. */
-void tusk__sim_start(struct tusk__sim_network *network, struct tusk__timer *timer, int64_t after);
-/* The same at this time. */
+/* Lets the timer fire at this time, or takes that back. */
 void tusk__sim_start_at(struct tusk__sim_network *network, struct tusk__timer *timer, int64_t when);
 void tusk__sim_stop(struct tusk__sim_network *network, struct tusk__timer *timer);
 

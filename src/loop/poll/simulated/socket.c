@@ -57,7 +57,7 @@ struct tusk__sim_socket *tusk__sim_socket_new(struct tusk__sim_network *network,
     socket->local = no_address(domain);
     socket->queue_end = &socket->queue;
     socket->messages_end = &socket->messages;
-    tusk__sim_flow_open(&socket->in, network);
+    tusk__sim_flow_open(&socket->in, network, domain == AF_UNIX);
     tusk__sim_connection_open(socket);
     socket->next = network->sockets;
     socket->from = &network->sockets;

@@ -57,8 +57,9 @@ static int check(struct tusk__sim_socket *socket)
         return is_unix ? -ENOTCONN : -EPIPE;
     if (socket->state == TUSK__SIM_CONNECTING)
         return -EAGAIN;
+    /* Nobody hears that the peer has gone before what it has sent. */
     if (is_unix)
-        return socket->write_shut || !socket->peer ? -EPIPE : 0;
+        return socket->write_shut || (!socket->peer && socket->in.ended) ? -EPIPE : 0;
     if (socket->error)
         return -tusk__sim_socket_take_error(socket);
     return socket->write_shut ? -EPIPE : 0;
