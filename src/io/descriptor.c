@@ -216,6 +216,30 @@ static void init(struct tusk__descriptor *descriptor, struct tusk__io *io, int f
         descriptor->directions[i].end = &descriptor->directions[i].first;
 }
 
+/* Debug mode: the number that was our own was closed behind our back. */
+static void report_stale(struct tusk_loop *loop, int fd)
+{
+    char message[96];
+    struct tusk_exception_context context = {.message = message, .error = -EBADF};
+
+    if (!loop->debug)
+        return;
+    snprintf(message, sizeof message, "Descriptor %d was closed by other means than tusk_close()", fd);
+    tusk__loop_report(loop, &context);
+}
+
+/* Lets go of a record that is out of date. A guest may close his descriptor as he likes; ours must not be. */
+static void drop_stale(struct tusk__descriptor *descriptor)
+{
+    struct tusk_loop *loop = descriptor->io->loop;
+    bool is_ours = descriptor->standing == TUSK__OURS;
+    int fd = descriptor->watch.fd;
+
+    tusk__descriptor_forget(descriptor);
+    if (is_ours)
+        report_stale(loop, fd);
+}
+
 /* A record for the number in place of the one that is there. */
 static int make(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)
 {
@@ -223,8 +247,8 @@ static int make(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descr
 
     if (rc < 0)
         return rc;
-    if (io->table[fd])
-        tusk__descriptor_forget(io->table[fd]);
+    while (io->table[fd])
+        drop_stale(io->table[fd]);
     *ret_descriptor = tusk__slab_get(&io->descriptors);
     if (!*ret_descriptor)
         return -ENOMEM;
@@ -247,15 +271,6 @@ int tusk__descriptor_adopt(struct tusk__io *io, int fd, enum tusk__fd_kind kind,
 static bool is_another(const struct tusk__descriptor *descriptor)
 {
     return descriptor->identity && descriptor->identity != tusk__system_identity(descriptor->watch.fd);
-}
-
-static void report_another(struct tusk_loop *loop, int fd)
-{
-    char message[96];
-    struct tusk_exception_context context = {.message = message, .error = -EBADF};
-
-    snprintf(message, sizeof message, "Descriptor %d was closed by other means than tusk_close()", fd);
-    tusk__loop_report(loop, &context);
 }
 
 /* From here on tusk reads and writes it. */
@@ -296,18 +311,6 @@ static bool is_stale(struct tusk__descriptor *descriptor)
     if (descriptor->standing == TUSK__GUEST)
         return descriptor->watched && tusk__descriptor_watch(descriptor, 0, true) < 0;
     return descriptor->standing == TUSK__OURS && is_another(descriptor);
-}
-
-/* Lets go of a record that is out of date. A guest may close his descriptor as he likes; ours must not be. */
-static void drop_stale(struct tusk__descriptor *descriptor)
-{
-    struct tusk_loop *loop = descriptor->io->loop;
-    bool is_ours = descriptor->standing == TUSK__OURS;
-    int fd = descriptor->watch.fd;
-
-    tusk__descriptor_forget(descriptor);
-    if (is_ours)
-        report_another(loop, fd);
 }
 
 int tusk__descriptor_get_carefully(struct tusk__io *io, int fd, struct tusk__descriptor **ret_descriptor)

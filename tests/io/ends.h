@@ -12,6 +12,14 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "io/system.h"
+
+/* The calls on what this loop makes, which may be a simulation's. */
+static STAGE_UNUSED const struct tusk__system *ends_system(void)
+{
+    return tusk__system_of(tusk_get_running_loop());
+}
+
 /* 127.0.0.1 and a port; 0: the system chooses. */
 static STAGE_UNUSED struct sockaddr_in tcp_address(int port)
 {
@@ -29,7 +37,7 @@ static STAGE_UNUSED int tcp_listen(struct sockaddr_in *ret_address, int backlog)
     expect(fd >= 0);
     expect_int(tusk_bind(fd, (const struct sockaddr *)ret_address, size), 0);
     expect_int(tusk_listen(fd, backlog), 0);
-    expect_int(getsockname(fd, (struct sockaddr *)ret_address, &size), 0);
+    expect_int(ends_system()->getsockname(fd, (struct sockaddr *)ret_address, &size), 0);
     return fd;
 }
 
@@ -40,7 +48,7 @@ static STAGE_UNUSED int tcp_connect(const struct sockaddr_in *address)
 
     expect(fd >= 0);
     expect_int(tusk_connect(fd, (const struct sockaddr *)address, sizeof *address), 0);
-    expect_int(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
+    expect_int(ends_system()->setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
     return fd;
 }
 
@@ -52,7 +60,7 @@ static STAGE_UNUSED void tcp_pair(int ret_fds[2])
     ret_fds[0] = tcp_connect(&address);
     ret_fds[1] = tusk_accept(listener, NULL, NULL);
     expect(ret_fds[1] >= 0);
-    expect_int(setsockopt(ret_fds[1], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
+    expect_int(ends_system()->setsockopt(ret_fds[1], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
     expect_int(tusk_close(listener), 0);
 }
 

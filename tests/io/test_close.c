@@ -447,6 +447,8 @@ static void test_debug_mode_sees_what_others_closed(void **state)
     (void)state;
     assert_int_equal(play_with(closed_and_used_again, NULL, true), 0);
     assert_non_null(strstr(stage_reports, "was closed by other means than tusk_close()"));
+    assert_int_equal(play_with(closed_by_others, NULL, true), 0);
+    assert_non_null(strstr(stage_reports, "was closed by other means than tusk_close()"));
 }
 
 /* ---- letting go ---- */

@@ -143,7 +143,7 @@ static void test_a_full_read_is_followed_by_another(void **state)
 
 static int read_what_is_there(void *arg)
 {
-    char buffer[1000];
+    char buffer[1000] = "";
     int fds[2];
 
     (void)arg;

@@ -603,6 +603,28 @@ static void test_devices(void **state)
     play_quietly(devices);
 }
 
+/* One that says that there is nothing, and that the poller cannot watch: a thread may wait for it. */
+static int unwatchable(void *arg)
+{
+    int null = open("/dev/null", O_RDWR | O_NONBLOCK);
+    char byte;
+
+    (void)arg;
+    calls_watch();
+    calls_answer[CALL_READV] = -EAGAIN;
+    expect_int(tusk_read(null, &byte, 1), 0);
+    calls_answer[CALL_WRITEV] = -EAGAIN;
+    expect_int(tusk_write(null, "x", 1), 1);
+    expect_int(tusk_recv(null, &byte, 1, 0), -ENOTSOCK);
+    return tusk_close(null);
+}
+
+static void test_a_device_that_cannot_be_watched(void **state)
+{
+    (void)state;
+    play_quietly(unwatchable);
+}
+
 #if defined(__linux__)
 static int read_number(void *arg)
 {
@@ -768,7 +790,7 @@ static void test_what_is_in_memory_is_read_at_once(void **state)
 
 static int directories(void *arg)
 {
-    char buffer[100];
+    char buffer[100] = "";
     int fd = open("/", O_RDONLY | O_DIRECTORY);
 
     (void)arg;
@@ -785,7 +807,7 @@ static void test_directories(void **state)
 
 static int places(void *arg)
 {
-    char byte;
+    char byte = 0;
     int fds[2];
 
     (void)arg;
@@ -972,6 +994,7 @@ int main(void)
         cmocka_unit_test(test_terminals),
         cmocka_unit_test(test_terminals_that_nobody_closes),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_a_device_that_cannot_be_watched),
         cmocka_unit_test(test_event_and_timer_descriptors),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_large_files),

@@ -83,7 +83,7 @@ static inline tusk_loop *loop_new(void)
 /* The name of the nth poller of this system, or NULL. */
 static inline const char *poller_name(int n)
 {
-    static const char *const names[] = {"epoll", "io_uring", "kqueue", "poll"};
+    static const char *const names[] = {"epoll", "io_uring", "kqueue", "poll", "simulated"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         tusk_loop *loop = tusk_new_event_loop(.poller = names[i]);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -358,7 +357,7 @@ int main(int argc, char **argv)
         .poller = "simulated", .operations = (uint64_t)live_count(200000, 20000), .round = UINT64_MAX};
     int64_t begun = tusk__clock_ns();
 
-    settings.seed = (uint64_t)begun ^ (uint64_t)time(NULL) << 32;
+    settings.seed = live_seed();
     if (!parse(argc, argv, &settings))
         return usage();
     soak.is_real = strcmp(settings.poller, "simulated") != 0;

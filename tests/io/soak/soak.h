@@ -31,6 +31,10 @@ struct soak {
     bool has_resets;
     /* Real sockets and a real clock. */
     bool is_real;
+    /* Streams are left to the loop's end. */
+    bool forgets;
+    /* What noise_at() gives, as a file. */
+    int file;
     /* Some of them are inside of TLS. */
     bool has_tls;
     /* Of this round's server; a name in the abstract namespace, or 0 and no name. */
@@ -68,6 +72,9 @@ __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 /* ---- noise ---- */
 
 void noise_make(void);
+
+/* Where in the file this memory stands. */
+off_t noise_offset(const char *data);
 
 /* PIECE_MAX bytes of what the direction of this key carries from offset on. */
 const char *noise_at(uint32_t key, size_t offset);
@@ -177,6 +184,8 @@ void play_connecting(void);
 void play_messages(void);
 void play_waiting(void);
 void play_mirror(void);
+void play_own_server(void);
+void play_forgetting(void);
 
 /* Inside of TLS, between open and close, which each round has; prepare comes once. */
 void secure_prepare(void);
