@@ -297,8 +297,12 @@ class PythonServers(unittest.TestCase):
         self.assertIsNone(server.error)
 
     def test_client_cuts_off(self):
-        with PythonServer(lambda stream: stream.recv(100)) as server:
-            client(server.port, self.CA, "drop")
+        # A reset that comes while Python still writes its tickets it now and then does not report.
+        for _ in range(5):
+            with PythonServer(lambda stream: stream.recv(100)) as server:
+                client(server.port, self.CA, "drop")
+            if server.error:
+                break
         self.assertIsInstance(server.error, (ssl.SSLEOFError, ConnectionResetError))
 
     def test_server_cuts_off(self):
