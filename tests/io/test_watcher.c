@@ -24,11 +24,11 @@ static int setup(void **state)
     return socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
 }
 
-static size_t live_before;
+static size_t blocks_before;
 
 static int setup_counted(void **state)
 {
-    live_before = tusk__live();
+    blocks_before = tusk__live();
     return setup(state);
 }
 
@@ -38,7 +38,7 @@ static int teardown(void **state)
     close(fds[0]);
     close(fds[1]);
     return loop && tusk_loop_close(loop) < 0                    ? -1
-           : tusk__live() == live_before && stage_failures == 0 ? 0
+           : tusk__live() == blocks_before && stage_failures == 0 ? 0
                                                                 : -1;
 }
 

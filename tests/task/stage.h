@@ -29,6 +29,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "support/live.h"
 
 #ifdef TUSK_HAVE_VALGRIND
 #include <valgrind/valgrind.h>
@@ -218,6 +219,8 @@ static STAGE_UNUSED int play_with(tusk_coro *coro, void *arg, bool debug)
     stage_clean();
     stage_debug = debug;
     rc = tusk_run(stage_main, &play, .clock = TUSK_CLOCK_VIRTUAL, .debug = debug);
+    /* Where there are no pidfds, threads wait for processes. */
+    live_wait_for_blocks(live);
     assert_int_equal(tusk__live(), live);
     assert_int_equal(open_descriptors(), descriptors);
     assert_int_equal(stage_failures, 0);
