@@ -37,9 +37,9 @@ static int teardown(void **state)
     (void)state;
     close(fds[0]);
     close(fds[1]);
-    return loop && tusk_loop_close(loop) < 0                    ? -1
+    return loop && tusk_loop_close(loop) < 0                      ? -1
            : tusk__live() == blocks_before && stage_failures == 0 ? 0
-                                                                : -1;
+                                                                  : -1;
 }
 
 /* An iteration that does not wait. */
