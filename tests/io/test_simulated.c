@@ -824,6 +824,55 @@ static void test_files(void **state)
     compare(connect_to_file, NULL, "EINVAL ENOENT 0 EADDRINUSE ECONNREFUSED 0 0 EAGAIN hello ENOENT");
 }
 
+static socklen_t abstract_address(struct sockaddr_un *address, const char *name)
+{
+    unix_address(address, "");
+    snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "tusk-test-%d-%s", (int)getpid(), name);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(address->sun_path + 1));
+}
+
+/* Names without a file; those of no file and no name get one. */
+static int connect_to_names(void *arg)
+{
+    struct sockaddr_un address;
+    socklen_t size = 0;
+    int listeners[3], fds[3];
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        listeners[i] = sys()->socket(AF_UNIX, SOCK_STREAM, 0);
+        size = i < 2 ? abstract_address(&address, i ? "b" : "a") : sizeof(sa_family_t);
+        say_result(sys()->bind(listeners[i], (struct sockaddr *)&address, size));
+        say_result(sys()->listen(listeners[i], 1));
+    }
+    fds[0] = sys()->socket(AF_UNIX, SOCK_STREAM, 0);
+    size = abstract_address(&address, "b");
+    say_result(sys()->bind(fds[0], (struct sockaddr *)&address, size));
+    say_result(sys()->connect(fds[0], (struct sockaddr *)&address, size));
+    fds[1] = sys()->socket(AF_UNIX, SOCK_STREAM, 0);
+    size = sizeof address;
+    sys()->getsockname(listeners[2], (struct sockaddr *)&address, &size);
+    say("%d", (int)(size - offsetof(struct sockaddr_un, sun_path)));
+    say_result(sys()->connect(fds[1], (struct sockaddr *)&address, size));
+    fds[2] = sys()->socket(AF_UNIX, SOCK_STREAM, 0);
+    size = abstract_address(&address, "c");
+    say_result(sys()->connect(fds[2], (struct sockaddr *)&address, size));
+    look(listeners[0]);
+    look(listeners[1]);
+    look(listeners[2]);
+    for (int i = 0; i < 3; i++) {
+        sys()->close(listeners[i]);
+        sys()->close(fds[i]);
+    }
+    return 0;
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    compare(connect_to_names, NULL, "0 0 0 0 0 0 EADDRINUSE 0 6 0 ECONNREFUSED - i i");
+}
+
 /* ---- messages ---- */
 
 static int exchange_messages(void *arg)
@@ -1427,6 +1476,7 @@ int main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_messages_of_the_unix_domain),
         cmocka_unit_test(test_messages_by_chance),

@@ -90,6 +90,15 @@ static ssize_t write_all_of_it(struct end *end, const char *data, size_t size)
     return rc < 0 ? rc : (ssize_t)size;
 }
 
+/* Not on the simulated network, where threads would copy it, in an order of their own. */
+static ssize_t send_file(struct end *end, const char *data, size_t size)
+{
+    int64_t rc = tusk_sendfile(end->fd, soak.file, noise_offset(data), size);
+
+    end->out->torn |= rc < 0;
+    return (ssize_t)rc;
+}
+
 static ssize_t write_once(struct end *end)
 {
     size_t left = end->out->total - end->out->sent;
@@ -97,6 +106,8 @@ static ssize_t write_once(struct end *end)
     const char *data = noise_at(end->out->key, end->out->sent);
     ssize_t rc;
 
+    if (!end->stream && soak.is_real && chance(5))
+        return send_file(end, data, size);
     if (!end->stream)
         return chance(20) ? write_all_of_it(end, data, size) : write_descriptor(end, data, size);
     rc = write_stream(end, data, size);

@@ -39,8 +39,8 @@ static struct address local_address(int domain)
         in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         address.size = sizeof *in;
     } else {
-        int length =
-            snprintf(name->sun_path + 1, sizeof name->sun_path - 1, "tusk-soak-%d-%u", (int)getpid(), next++);
+        int length = snprintf(name->sun_path + 1, sizeof name->sun_path - 1, "tusk-soak-%d-line-%u",
+                              (int)getpid(), next++);
 
         address.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
     }
@@ -160,6 +160,9 @@ int line_open(struct line *line)
     default:
         rc = (int)count(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
     }
+    /* Ports of connections that have ended are not free for a minute. */
+    if (rc < 0 && !soak.has_resets && rc != -EADDRNOTAVAIL)
+        complain("cannot connect: %s", tusk_strerror(rc));
     if (rc < 0)
         return rc;
     for (int i = 0; i < 2; i++) {

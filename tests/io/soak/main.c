@@ -90,6 +90,21 @@ const char *noise_at(uint32_t key, size_t offset)
     return noise + ((size_t)key * 7919 + offset) % NOISE;
 }
 
+off_t noise_offset(const char *data)
+{
+    return (off_t)(data - noise);
+}
+
+static void noise_to_file(void)
+{
+    char path[] = "/tmp/tusk-soak-XXXXXX";
+
+    soak.file = mkstemp(path);
+    if (soak.file < 0 || write(soak.file, noise, sizeof noise) != (ssize_t)sizeof noise)
+        complain("no file");
+    unlink(path);
+}
+
 /* ---- complaints ---- */
 
 static uint64_t round_number;
@@ -114,7 +129,8 @@ void complain(const char *format, ...)
 static bool is_deserved(const char *message)
 {
     return strncmp(message, "Executing a ", 12) == 0 ||
-           strncmp(message, "Task swallowed a cancel", 23) == 0 || strncmp(message, "Task ended ", 11) == 0;
+           strncmp(message, "Task swallowed a cancel", 23) == 0 || strncmp(message, "Task ended ", 11) == 0 ||
+           (soak.forgets && strcmp(message, "A stream was never closed") == 0);
 }
 
 static int hear_report(tusk_loop *loop, const struct tusk_exception_context *context, void *arg)
@@ -130,9 +146,9 @@ static int hear_report(tusk_loop *loop, const struct tusk_exception_context *con
 /* ---- a round ---- */
 
 static void (*const scenes[])(void) = {
-    play_complete, play_complete, play_complete, play_one_way, play_one_way,
-    play_cut,      play_cut,      play_together, play_server,  play_connecting,
-    play_messages, play_waiting,  play_server,   play_crowd,   play_mirror,
+    play_complete, play_complete, play_complete, play_one_way,    play_one_way,    play_cut,
+    play_cut,      play_together, play_server,   play_connecting, play_messages,   play_waiting,
+    play_server,   play_crowd,    play_mirror,   play_own_server, play_forgetting,
 };
 
 static int play_scenes(void *arg)
@@ -253,8 +269,11 @@ static int play_round(void *arg)
         secure_open();
     rc = play_all_scenes();
     stop_servers(servers);
-    wait_for_streams(loop->io);
     secure_close();
+    if (soak.forgets)
+        return rc;
+    wait_for_streams(loop->io);
+    tusk_detach(soak.file);
     check_loop(loop);
     return rc;
 }
@@ -268,6 +287,7 @@ static bool play(const char *poller, uint64_t number, uint64_t seed)
     round_number = number;
     round_seed = seed + number * 0x9e3779b97f4a7c15U;
     soak.random = round_seed;
+    soak.forgets = chance(10);
     rc = tusk_run(play_round, NULL, .poller = poller, .debug = chance(12),
                   .clock = soak.is_real ? TUSK_CLOCK_REAL : TUSK_CLOCK_VIRTUAL,
                   .schedule_seed = chance(70) ? 1 + draw(UINT32_MAX) : 0);
@@ -367,6 +387,7 @@ int main(int argc, char **argv)
     if (!has_poller(settings.poller))
         return SKIPPED;
     noise_make();
+    noise_to_file();
     if (soak.has_tls)
         secure_prepare();
     if (!soak_for(&settings))

@@ -3,7 +3,9 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/soak/soak.h"
 #include "io/system.h"
@@ -85,6 +87,14 @@ static int connect_to_server(tusk_stream **ret_stream)
     if (soak.path && chance(soak.is_real ? 80 : 40))
         return (int)count(tusk_open_unix_connection(soak.path, ret_stream));
     return (int)count(tusk_open_connection("127.0.0.1", soak.port, ret_stream));
+}
+
+static void read_anything(tusk_stream *stream)
+{
+    char bytes[5000];
+
+    while (count(tusk_stream_read(stream, bytes, some_size(sizeof bytes))) > 0)
+        ;
 }
 
 struct visit {
@@ -183,6 +193,109 @@ void play_server(void)
     if (chance(10))
         tusk_stream_abort(client.stream);
     tusk_stream_release(client.stream);
+}
+
+/* ---- servers that end ---- */
+
+enum { VISITORS = 8 };
+
+struct visitor {
+    const char *path;
+    bool begun;
+};
+
+/* Takes part in anything, and expects nothing. */
+static int visit_anyhow(void *arg)
+{
+    struct visitor *visitor = arg;
+    struct visit client = {.wish = {.part = (uint32_t)draw(PARTS), .total = some_size(200000)}};
+    int rc;
+
+    visitor->begun = true;
+    rc = (int)count(tusk_open_unix_connection(visitor->path, &client.stream));
+    if (rc < 0)
+        return 0;
+    rc = (int)count(tusk_stream_write(client.stream, &client.wish, sizeof client.wish));
+    if (rc == 0 && chance(50))
+        rc = send_all(&client);
+    if (rc == 0 && chance(70))
+        read_anything(client.stream);
+    if (chance(30))
+        tusk_stream_abort(client.stream);
+    tusk_stream_release(client.stream);
+    return 0;
+}
+
+static void end_server(tusk_server *server)
+{
+    int rc = 0;
+
+    switch (draw(5)) {
+    case 0:
+        tusk_server_abort_clients(server);
+        break;
+    case 1:
+        tusk_server_close_clients(server);
+        break;
+    case 2:
+        tusk_server_close(server);
+        tusk_server_abort_clients(server);
+        rc = tusk_server_wait_closed(server);
+        break;
+    case 3:
+        rc = tusk_server_drain(server, some_time());
+        break;
+    default:
+        tusk_server_close(server);
+    }
+    if (rc < 0)
+        complain("a server does not end: %s", tusk_strerror(rc));
+    count(rc);
+}
+
+static void visit_all(tusk_server *server, const char *path)
+{
+    struct visitor visitors[VISITORS];
+    tusk_task *tasks[VISITORS];
+
+    for (int i = 0; i < VISITORS; i++) {
+        visitors[i] = (struct visitor){.path = path};
+        tasks[i] = tusk_create_task(visit_anyhow, &visitors[i]);
+    }
+    for (int i = (int)draw(4); i > 0; i--) {
+        size_t chosen = (size_t)draw(VISITORS);
+
+        count(nap());
+        if (visitors[chosen].begun)
+            tusk_task_cancel(tasks[chosen]);
+    }
+    count(nap());
+    end_server(server);
+    /* Clients that wait for the server to read, while it waits for them, are let go. */
+    if (count(tusk_server_drain(server, soak.is_real ? 0.01 : 1)) < 0)
+        complain("a server keeps clients");
+    for (int i = 0; i < VISITORS; i++)
+        count(tusk_await(tasks[i]));
+}
+
+/* It ends in some way while clients come, talk, are cancelled and go. */
+void play_own_server(void)
+{
+    static unsigned next;
+    char path[64];
+    tusk_server *server;
+    int rc;
+
+    if (!soak.path)
+        return;
+    snprintf(path, sizeof path, "@tusk-soak-%d-own-%u", (int)getpid(), next++);
+    rc = (int)count(tusk_start_unix_server(serve, NULL, path, &server));
+    if (rc < 0) {
+        complain("cannot start a server: %s", tusk_strerror(rc));
+        return;
+    }
+    visit_all(server, path);
+    tusk_server_release(server);
 }
 
 /* ---- connections that fail ---- */

@@ -124,6 +124,27 @@ void play_cut(void)
     line_close(&line);
 }
 
+/* ---- what is left to the loop ---- */
+
+/* Streams that nobody closes, with something to be sent, as who is cancelled leaves them. */
+void play_forgetting(void)
+{
+    struct line line = {0};
+
+    if (!soak.forgets || line_open(&line) < 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        struct end *end = &line.ends[i];
+
+        if (!end->stream)
+            end_close(end);
+        else if (chance(70))
+            count(tusk_stream_write(end->stream, noise_at(0, 0), some_size(end->high)));
+        if (end->stream && chance(20))
+            tusk_stream_release(end->stream);
+    }
+}
+
 /* ---- several writers of one stream ---- */
 
 enum { WRITERS = 3, FRAME_MAX = 3000, LARGE_FRAME_MAX = 150000 };

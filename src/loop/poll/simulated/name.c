@@ -184,6 +184,9 @@ bool tusk__sim_is_taken(const struct tusk__sim_socket *socket)
 {
     struct tusk__sim_socket *at = NULL;
 
+    /* In the Unix domain whoever has the name has it alone. */
+    if (tusk__sim_is_unix(socket))
+        return false;
     while ((at = next_like(socket, port_of(&socket->local), at)) != NULL)
         if (overlap(socket, at) && !may_share(socket, at))
             return true;
