@@ -11,7 +11,7 @@ export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
 CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
 
-.PHONY: all help demo test oracle bench bench-load fmt lint install clean $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench bench-load bench-report fmt lint install clean $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -22,6 +22,7 @@ help:
 	@echo "make test             run all tests          (T=loop: those whose names match)"
 	@echo "make bench            run the benchmarks     (B=switch: that one)"
 	@echo "make bench-load       load echo servers of tusk and its peers  (B=echo64: that case)"
+	@echo "make bench-report     make docs/benchmarks.md and its pictures of their results"
 	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
 	@echo "make clean            remove build/"
 	@echo
@@ -71,6 +72,9 @@ bench: need-build+bench
 bench-load: need-build+bench
 	@tools/build default load_programs
 	@bench/load/run --build-dir build/default --output build/bench/results.json $(B)
+
+bench-report: need-report
+	@bench/report
 
 fmt: need-lint
 	@tools/lint --fix

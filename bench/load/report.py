@@ -128,7 +128,8 @@ def as_objects(results):
                      "peer": name, "version": peer.version, "unit": column.title,
                      "median": statistics.median(values) if values else None,
                      "mean": statistics.fmean(values) if values else None,
-                     "min": min(values, default=None), "max": max(values, default=None), "runs": len(values)}
+                     "min": min(values, default=None), "max": max(values, default=None), "runs": len(values),
+                     **bench.circumstances()}
             goals = [goal for goal in results.case.goals if goal.column == column.key]
             if name == "tusk" and goals:
                 entry["goals"] = [dict(zip(("goal", "value", "of", "met"), (str(goal), *results.judge(goal))))
