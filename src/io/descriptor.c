@@ -128,15 +128,6 @@ int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, 
     return watch_first(descriptor, events);
 }
 
-void tusk__descriptor_let_go(struct tusk__descriptor *descriptor)
-{
-    bool is_used = descriptor->watchers[TUSK__READ] || descriptor->watchers[TUSK__WRITE] ||
-                   descriptor->directions[TUSK__READ].first || descriptor->directions[TUSK__WRITE].first;
-
-    if (descriptor->io->loop->poller.backend->vague && descriptor->standing == TUSK__GUEST && !is_used)
-        unwatch(descriptor);
-}
-
 int tusk__descriptor_listen(struct tusk__descriptor *descriptor, enum tusk__direction direction,
                             struct tusk__io_waiter *waiter)
 {
@@ -398,6 +389,24 @@ int tusk__descriptor_close(struct tusk__descriptor *descriptor)
     }
     tusk__descriptor_forget(descriptor);
     return close_number(io, fd);
+}
+
+static bool is_used(const struct tusk__descriptor *descriptor)
+{
+    /* The table has one reference, and whoever asks another. */
+    return descriptor->references > 2 || descriptor->watchers[TUSK__READ] ||
+           descriptor->watchers[TUSK__WRITE] || descriptor->directions[TUSK__READ].first ||
+           descriptor->directions[TUSK__WRITE].first;
+}
+
+void tusk__descriptor_let_go(struct tusk__descriptor *descriptor)
+{
+    if (descriptor->standing != TUSK__GUEST || descriptor->closed || is_used(descriptor))
+        return;
+    if (descriptor->io->loop->poller.backend->vague)
+        unwatch(descriptor);
+    if (!descriptor->watched)
+        tusk__descriptor_forget(descriptor);
 }
 
 void tusk__descriptor_give_up(struct tusk__descriptor *descriptor)

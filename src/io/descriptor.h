@@ -202,8 +202,9 @@ static inline void tusk__descriptor_account(struct tusk__descriptor *descriptor,
 int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, bool anew);
 
 /*
- * Somebody has stopped to wait for a guest's descriptor, or to watch it. If he was the last, and the poller would
- * keep the open file alive, it does not watch any more: its owner may close it without a word.
+ * Somebody has stopped to wait for a guest's descriptor, or to watch it; he has a reference. If he was the
+ * last, and the poller would keep the open file alive, it does not watch any more: its owner may close it
+ * without a word. A record that the poller does not know is of no use then, and goes.
  */
 void tusk__descriptor_let_go(struct tusk__descriptor *descriptor);
 

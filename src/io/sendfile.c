@@ -121,6 +121,7 @@ int64_t tusk_sendfile(int socket, int file, off_t offset, size_t count)
     tusk__descriptor_retain(sendfile.call.descriptor);
     tusk__descriptor_retain(sendfile.file);
     rc = must_be_copied(sendfile.call.descriptor) ? copy(&sendfile) : send_all(&sendfile);
+    tusk__descriptor_let_go(sendfile.file);
     tusk__descriptor_release(sendfile.file);
     tusk__descriptor_release(sendfile.call.descriptor);
     return rc;

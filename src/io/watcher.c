@@ -122,7 +122,8 @@ static bool remove_from(tusk_loop *loop, int fd, enum tusk__direction direction)
     if (!descriptor || (loop->debug && tusk__loop_check_thread(loop) < 0) ||
         !tusk__watcher_remove(descriptor, direction))
         return false;
-    tusk__descriptor_let_go(descriptor);
+    tusk__descriptor_let_go(tusk__descriptor_retain(descriptor));
+    tusk__descriptor_release(descriptor);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /*
  * Reading and writing: each call on each kind of descriptor.
  */
+#include "io/descriptor.h"
+
 #include "task/stage.h"
 
 #include <fcntl.h>
@@ -882,6 +884,11 @@ static int sendfiles(void *arg)
     expect_int(tusk_sendfile(fds[0], file, (off_t)sizeof sent, 0), 0);
     expect_int(tusk_sendfile(fds[0], file, -1, 0), -EINVAL);
     expect_int(tusk_sendfile(fds[0], 1000, 0, 0), -EBADF);
+    /* A file that was only sent is its owner's, and nothing is remembered of it. */
+    other = fcntl(file, F_DUPFD, 100);
+    send_file_through(fds[0], fds[1], other, 0, 1000);
+    expect(!tusk__descriptor_find(tusk_get_running_loop()->io, other));
+    close(other);
     /* From what is no file. */
     expect_int(tusk_sendfile(fds[0], fds[1], 0, 0), -ESPIPE);
     /* Where the system cannot. */
