@@ -213,6 +213,7 @@ static int64_t begin_period(struct tusk__pool *pool, int64_t now_ns)
             size_class->idle_cold = size_class->idle_low;
         size_class->idle_low = size_class->idle_count;
     }
+    pool->grown = false;
     pool->period_end = more ? now_ns + PERIOD_NS : 0;
     return more ? PERIOD_NS : -1;
 }
@@ -221,8 +222,9 @@ int64_t tusk__pool_trim(struct tusk__pool *pool, int64_t now_ns)
 {
     size_t batch = BATCH;
 
+    /* Every sleep of the loop comes here, and in most nothing has changed since the last. */
     if (pool->period_end == 0)
-        return begin_period(pool, now_ns);
+        return pool->grown ? begin_period(pool, now_ns) : -1;
     if (now_ns < pool->period_end)
         return pool->period_end - now_ns;
     for (size_t i = 0; i < TUSK__STACK_CLASSES && batch > 0; i++)

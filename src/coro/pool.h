@@ -57,8 +57,10 @@ struct tusk__stack_class {
 struct tusk__pool {
     /* The class of TUSK__STACK_DEFAULT. */
     struct tusk__stack_class *standard;
-    /* When the period of the trim ends. */
+    /* When the period of the trim ends; 0: there was nothing to give back when it would have begun. */
     int64_t period_end;
+    /* A stack was put back since then. */
+    bool grown;
     struct tusk__stack_class classes[TUSK__STACK_CLASSES];
     /* Why the last get failed. */
     char reason[200];
@@ -99,7 +101,7 @@ static inline void tusk__pool_put(struct tusk__pool *pool, struct tusk__stack *s
 {
     struct tusk__stack_class *size_class = stack->size_class;
 
-    (void)pool;
+    pool->grown = true;
     tusk__stack_unpoison(stack);
     size_class->idle[size_class->idle_count++] = stack;
 }
