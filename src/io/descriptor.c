@@ -30,9 +30,8 @@ static void take_out(struct tusk__descriptor *descriptor, struct tusk__io_waiter
 }
 
 /* Wakes all that wait now; who waits again meanwhile is for the next time. */
-static void wake_all(struct tusk__descriptor *descriptor, enum tusk__direction direction, int rc)
+static void wake_all(struct tusk__descriptor *descriptor, struct tusk__readiness *readiness, int rc)
 {
-    struct tusk__readiness *readiness = &descriptor->directions[direction];
     struct tusk__io_waiter *list = readiness->first;
 
     if (!list)
@@ -59,8 +58,10 @@ static bool is_there(const struct tusk__descriptor *descriptor, enum tusk__direc
 
 static void change(struct tusk__descriptor *descriptor, enum tusk__direction direction)
 {
-    descriptor->directions[direction].ready = true;
-    wake_all(descriptor, direction, 0);
+    struct tusk__readiness *readiness = &descriptor->directions[direction];
+
+    readiness->ready = true;
+    wake_all(descriptor, readiness, 0);
     if (unlikely(descriptor->watchers[direction] != NULL) && is_there(descriptor, direction))
         tusk__watcher_ready(descriptor->watchers[direction]);
 }
@@ -131,7 +132,8 @@ int tusk__descriptor_watch(struct tusk__descriptor *descriptor, int directions, 
 int tusk__descriptor_listen(struct tusk__descriptor *descriptor, enum tusk__direction direction,
                             struct tusk__io_waiter *waiter)
 {
-    int rc = tusk__descriptor_watch(descriptor, 1 << direction, false);
+    bool is_watched = descriptor->watch.events & 1 << direction;
+    int rc = likely(is_watched) ? 0 : tusk__descriptor_watch(descriptor, 1 << direction, false);
 
     if (rc == 0)
         append(descriptor, &descriptor->directions[direction], waiter);
@@ -358,8 +360,8 @@ static void shut(struct tusk__descriptor *descriptor)
 
 static void tell_waiters(struct tusk__descriptor *descriptor)
 {
-    wake_all(descriptor, TUSK__READ, -EBADF);
-    wake_all(descriptor, TUSK__WRITE, -EBADF);
+    wake_all(descriptor, &descriptor->directions[TUSK__READ], -EBADF);
+    wake_all(descriptor, &descriptor->directions[TUSK__WRITE], -EBADF);
 }
 
 void tusk__descriptor_forget(struct tusk__descriptor *descriptor)
