@@ -14,18 +14,12 @@ enum { LIMIT = 65536, HIGH = 65536, LOW = 16384 };
 
 /* ---- life ---- */
 
-static void destroy(struct tusk_stream *stream)
+void tusk__stream_destroy(struct tusk_stream *stream)
 {
     tusk__io_remove_closable(&stream->closable);
     tusk__bytes_close(stream->io, &stream->in);
     tusk__bytes_close(stream->io, &stream->out);
     tusk__free(stream);
-}
-
-void tusk__stream_unref(struct tusk_stream *stream)
-{
-    if (--stream->references == 0)
-        destroy(stream);
 }
 
 static void close_channel(struct tusk_stream *stream)
@@ -48,7 +42,18 @@ static void close_with_loop(struct tusk__closable *closable)
         tusk__loop_report(stream->io->loop, &context);
     if (!stream->closed)
         close_channel(stream);
-    destroy(stream);
+    tusk__stream_destroy(stream);
+}
+
+static void on_readable(struct tusk__io_waiter *ear, int rc)
+{
+    struct tusk_stream *stream = container_of(ear, struct tusk_stream, reader_ear.waiter);
+
+    /* A descriptor that was closed by its number, under the stream. */
+    if (unlikely(rc < 0 && !stream->closed))
+        tusk__stream_lose(stream, rc);
+    else if (stream->reader)
+        tusk__waiter_end(stream->reader, 0);
 }
 
 static void on_writable(struct tusk__io_waiter *flusher, int rc)
@@ -76,6 +81,7 @@ static struct tusk_stream *make(struct tusk__io *io, struct tusk__descriptor *de
     stream->high = HIGH;
     stream->low = LOW;
     stream->flusher.waiter.ready = on_writable;
+    stream->reader_ear.waiter.ready = on_readable;
     tusk__channel_open(&stream->channel, descriptor);
     tusk__io_add_closable(io, &stream->closable, close_with_loop);
     return stream;
@@ -207,30 +213,15 @@ int tusk__stream_wait(struct tusk_stream *stream)
     return tusk__waiter_wait(&change.waiter);
 }
 
-static void on_readable(struct tusk__io_waiter *ear, int rc)
-{
-    struct tusk_stream *stream = container_of(ear, struct tusk_stream, reader_ear.waiter);
-
-    /* A descriptor that was closed by its number, under the stream. */
-    if (unlikely(rc < 0 && !stream->closed))
-        tusk__stream_lose(stream, rc);
-    else if (stream->reader)
-        tusk__waiter_end(stream->reader, 0);
-}
-
-int tusk__stream_wait_readable(struct tusk_stream *stream)
+int tusk__stream_wait_readable(struct tusk_stream *stream, struct tusk__task *task)
 {
     struct change change;
-    struct tusk__task *task = tusk__running_task();
     int rc;
 
-    if (!task)
-        return TUSK_NOT_IN_TASK;
-    if (stream->reader)
+    if (unlikely(stream->reader != NULL))
         return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
     change.stream = stream;
     tusk__waiter_init(&change.waiter, task, &read_kind);
-    stream->reader_ear.waiter.ready = on_readable;
     tusk_try(tusk__channel_listen(&stream->channel, TUSK__READ, &stream->reader_ear));
     stream->reader = &change.waiter;
     rc = tusk__waiter_wait(&change.waiter);

@@ -80,10 +80,10 @@ struct tusk_stream *tusk__stream_new(struct tusk__io *io, struct tusk__descripto
 int tusk__stream_wait(struct tusk_stream *stream);
 
 /*
- * Suspends until the channel's reading side is worth another try: 0, -ECANCELED, TUSK_STREAM_CLOSED,
+ * Suspends the task until the channel's reading side is worth another try: 0, -ECANCELED, TUSK_STREAM_CLOSED,
  * TUSK_INVALID_STATE if another task reads.
  */
-int tusk__stream_wait_readable(struct tusk_stream *stream);
+int tusk__stream_wait_readable(struct tusk_stream *stream, struct tusk__task *task);
 
 /* 0, or why nothing can be read or written any more. */
 int tusk__stream_check(const struct tusk_stream *stream);
@@ -121,6 +121,13 @@ static inline struct tusk_stream *tusk__stream_retain(struct tusk_stream *stream
     return stream;
 }
 
-void tusk__stream_unref(struct tusk_stream *stream);
+/* Nobody has it any more. */
+void tusk__stream_destroy(struct tusk_stream *stream);
+
+static inline void tusk__stream_unref(struct tusk_stream *stream)
+{
+    if (unlikely(--stream->references == 0))
+        tusk__stream_destroy(stream);
+}
 
 #endif

@@ -13,9 +13,16 @@ enum { PORTION = TUSK__BLOCK };
 
 /* ---- from the channel ---- */
 
-/* The stream cannot be read any more: 0 at its end, or the error. */
-static ssize_t end_of(const struct tusk_stream *stream)
+/*
+ * The stream cannot be read any more: 0 at its end, or the error; but first what was saved when it was lost,
+ * if its buffer had this size before.
+ */
+static ssize_t end_of(const struct tusk_stream *stream, size_t before)
 {
+    size_t size = tusk__bytes_size(&stream->in);
+
+    if (stream->error < 0 && size > before)
+        return (ssize_t)(size - before);
     return stream->eof && !stream->closing ? 0 : tusk__stream_check(stream);
 }
 
@@ -44,7 +51,7 @@ static ssize_t end(struct tusk_stream *stream, ssize_t rc)
 }
 
 /* Reads once, or finds the end, or loses the connection; -EAGAIN if nothing is there. */
-static ssize_t try_read(struct tusk_stream *stream, void *buffer, size_t size)
+static inline ssize_t try_read(struct tusk_stream *stream, void *buffer, size_t size)
 {
     ssize_t rc = tusk__channel_read(&stream->channel, buffer, size);
 
@@ -60,13 +67,17 @@ static ssize_t try_read(struct tusk_stream *stream, void *buffer, size_t size)
 /* Room for what one read brings; more than a little beside what is there already. */
 static int make_room(struct tusk_stream *stream)
 {
-    size_t wanted = tusk__bytes_size(&stream->in) == 0 ? PORTION : PORTION / 4;
+    struct tusk__bytes *in = &stream->in;
+    size_t wanted = PORTION / 4;
 
-    if (likely(tusk__bytes_lend(stream->io, &stream->in)))
+    if (likely(tusk__bytes_lend(stream->io, in)))
         return 0;
-    if (likely(stream->in.capacity - stream->in.end >= wanted))
-        return 0;
-    return tusk__bytes_reserve(stream->io, &stream->in, wanted);
+    /* What was lent and taken is not needed any more: the whole room is for what comes. */
+    if (tusk__bytes_size(in) == 0) {
+        in->start = in->end = 0;
+        wanted = PORTION;
+    }
+    return likely(in->capacity - in->end >= wanted) ? 0 : tusk__bytes_reserve(stream->io, in, wanted);
 }
 
 /* The same into the stream's buffer. */
@@ -101,32 +112,36 @@ void tusk__stream_save_input(struct tusk_stream *stream)
     }
 }
 
+/* The task has read so often without waiting that it must let the others run. Where it has to wait, it does so anyway. */
+static bool has_had_its_share(const struct tusk_stream *stream)
+{
+    return !(stream->eof | stream->closing) && tusk__channel_may_read(&stream->channel) &&
+           unlikely(tusk__io_over_budget(stream->io));
+}
+
 /*
  * Reads into this memory, or into the stream's buffer (NULL): how many bytes, 0 at the end, or an error. When the
  * connection was lost meanwhile, what was saved stands in the stream's buffer in any case. Suspends.
  */
 static ssize_t read_more(struct tusk_stream *stream, void *buffer, size_t size)
 {
+    struct tusk__task *task = tusk__running_task();
     size_t before = tusk__bytes_size(&stream->in);
-    int rc = 0;
+    int rc = has_had_its_share(stream) && task ? tusk_sleep(0) : 0;
 
-    if (unlikely(!stream->eof && !stream->closing && tusk__io_over_budget(stream->io)))
-        rc = tusk__running_task() ? tusk_sleep(0) : 0;
     while (rc == 0) {
         ssize_t count;
 
-        if (unlikely(stream->error < 0 && tusk__bytes_size(&stream->in) > before))
-            return (ssize_t)(tusk__bytes_size(&stream->in) - before);
-        if (unlikely(stream->eof || stream->closing))
-            return end_of(stream);
-        if (unlikely(!tusk__running_task()))
+        if (unlikely(stream->eof | stream->closing))
+            return end_of(stream, before);
+        if (unlikely(!task))
             return TUSK_NOT_IN_TASK;
         count = buffer ? try_read(stream, buffer, size) : try_fill(stream);
         if (count != -EAGAIN)
             return count;
         /* An idle stream keeps no memory. */
         tusk__bytes_trim(stream->io, &stream->in);
-        rc = tusk__stream_wait_readable(stream);
+        rc = tusk__stream_wait_readable(stream, task);
     }
     return rc;
 }
@@ -333,9 +348,6 @@ ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data
     if (!stream || !ret_data || size > stream->limit)
         return -EINVAL;
     tusk_try(begin(stream));
-    /* What was lent and taken is not needed any more: the whole room is for what comes. */
-    if (tusk__bytes_size(&stream->in) == 0)
-        stream->in.start = stream->in.end = 0;
     while (rc > 0 && tusk__bytes_size(&stream->in) < size)
         rc = fill(stream);
     if (rc >= 0) {

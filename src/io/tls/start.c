@@ -104,7 +104,7 @@ static int shake_hands(struct tusk_stream *stream)
 
     while ((rc = tusk__tls_handshake(&stream->channel)) == -EAGAIN) {
         tusk_try(tusk__stream_check(stream));
-        tusk_try(tusk__stream_wait_readable(stream));
+        tusk_try(tusk__stream_wait_readable(stream, tusk__running_task()));
         tusk_try(tusk__stream_check(stream));
     }
     return rc < 0 ? rc : tusk__stream_check(stream);
