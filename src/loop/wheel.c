@@ -143,7 +143,7 @@ static int64_t bound_of_lists(const struct tusk__wheel *wheel)
     return start >= TUSK__HORIZON ? TUSK__NEVER : start;
 }
 
-int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
+int64_t tusk__wheel_bound_of_some(const struct tusk__wheel *wheel)
 {
     int64_t bound = bound_of_lists(wheel);
     int64_t newest = wheel->newest && wheel->newest->when < TUSK__HORIZON ? wheel->newest->when : TUSK__NEVER;

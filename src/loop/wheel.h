@@ -76,6 +76,9 @@ struct tusk__wheel {
 
 void tusk__wheel_init(struct tusk__wheel *wheel, int64_t now);
 
+/* The slow half of the bound: there are timers. */
+int64_t tusk__wheel_bound_of_some(const struct tusk__wheel *wheel);
+
 /* The slow halves of insert and remove: for timers that stand, or are to stand, in one of the lists. */
 void tusk__wheel_place(struct tusk__wheel *wheel, struct tusk__timer *timer);
 void tusk__wheel_displace(struct tusk__wheel *wheel, struct tusk__timer *timer);
@@ -116,7 +119,10 @@ static inline size_t tusk__wheel_count(const struct tusk__wheel *wheel)
  * earlier than the first deadline: then advance to it, and ask again. At most
  * ten rounds lead to the deadline itself.
  */
-int64_t tusk__wheel_bound(const struct tusk__wheel *wheel);
+static inline int64_t tusk__wheel_bound(const struct tusk__wheel *wheel)
+{
+    return tusk__wheel_count(wheel) == 0 ? TUSK__NEVER : tusk__wheel_bound_of_some(wheel);
+}
 
 /* Moves the base to now and hands every timer that is due to push, in order. */
 void tusk__wheel_advance(struct tusk__wheel *wheel, int64_t now,
