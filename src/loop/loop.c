@@ -379,6 +379,12 @@ bool tusk__loop_renew(struct tusk_loop *loop)
     return true;
 }
 
+/* Nothing is ready, and nothing will be by itself: whatever time it is, the loop sleeps. */
+static bool sleeps_without_end(struct tusk_loop *loop, int64_t until)
+{
+    return !loop->ready && !loop->stopping && until == TUSK__NEVER && next_event(loop) == TUSK__NEVER;
+}
+
 /*
  * A full turn: everything that comes before the callbacks of an iteration. It
  * waits for something to do until `until`, on the loop's clock.
@@ -389,7 +395,8 @@ static int turn(struct tusk_loop *loop, int64_t until)
     int rc;
 
     take_letters(loop);
-    read_clock(loop);
+    if (!sleeps_without_end(loop, until))
+        read_clock(loop);
     if (loop->ready || loop->stopping || until <= loop->now) {
         adapt(loop, loop->now - before);
         rc = poll_is_due(loop) ? poll(loop, 0) : 0;
