@@ -61,7 +61,8 @@ struct tusk_stream_options {
 /*
  * A stream on a descriptor: a connected socket, an end of a pipe, a terminal. (connect_read_pipe,
  * connect_write_pipe) The descriptor is the stream's from here on, and closed with it; after an
- * error it is still yours. Returns 0, -EBADF, -ENOMEM, -ENOTSUP for a regular file, -EINVAL for a socket of messages,
+ * error it is still yours. A TCP socket gets TCP_NODELAY, as all connections have it that tusk makes: what is written
+ * goes out at once. Returns 0, -EBADF, -ENOMEM, -ENOTSUP for a regular file, -EINVAL for a socket of messages,
  * TUSK_NO_RUNNING_LOOP. Option: .limit. Does not suspend.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_open_stream(int fd, tusk_stream **ret_stream,

@@ -3,6 +3,8 @@
  */
 #include "io/stream.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,6 +115,16 @@ static int check_kind(const struct tusk__descriptor *descriptor)
     return type == SOCK_STREAM ? 0 : tusk_raise(-EINVAL, "a socket of messages is no stream");
 }
 
+/* As all connections here and in asyncio: what is written goes out now. On what has no such option it has no effect. */
+static void send_at_once(const struct tusk__descriptor *descriptor)
+{
+    const int on = 1;
+
+    if (descriptor->kind == TUSK__FD_STREAM && !descriptor->parcels)
+        tusk__system_of(descriptor->io->loop)
+            ->setsockopt(descriptor->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 int(tusk_open_stream)(int fd, tusk_stream **ret_stream, const struct tusk_stream_options *options)
 {
     struct tusk__io *io;
@@ -128,7 +140,10 @@ int(tusk_open_stream)(int fd, tusk_stream **ret_stream, const struct tusk_stream
     tusk_try(tusk__descriptor_get(io, fd, &descriptor));
     tusk_try(check_kind(descriptor));
     *ret_stream = make(io, descriptor, options ? options->limit : 0);
-    return *ret_stream ? 0 : tusk_last_error();
+    if (!*ret_stream)
+        return tusk_last_error();
+    send_at_once(descriptor);
+    return 0;
 }
 
 void tusk_stream_release(tusk_stream *stream)

@@ -1310,6 +1310,44 @@ static void test_extra_info(void **state)
     play_quietly(knowing);
 }
 
+static int no_delay(int fd)
+{
+    int on = -1;
+    socklen_t size = sizeof on;
+
+    return ends_system()->getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0 ? on != 0 : -1;
+}
+
+/* A socket of the user's own, connected before it is a stream; a Unix socket has no such thing. */
+static int nothing_is_held_back(void *arg)
+{
+    struct sockaddr_in address;
+    int listener = tcp_listen(&address, 1);
+    tusk_stream *stream;
+    int fd = tusk_socket(AF_INET, SOCK_STREAM, 0);
+    /* The simulated network has no such thing. */
+    bool is_real = ends_system() == &tusk__system_real;
+    int fds[2];
+
+    (void)arg;
+    expect_int(tusk_connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    expect(!is_real || no_delay(fd) == 0);
+    tusk_try(tusk_open_stream(fd, &stream));
+    expect(!is_real || no_delay(fd) == 1);
+    tusk_stream_release(stream);
+    unix_pair(fds);
+    tusk_try(tusk_open_stream(fds[0], &stream));
+    tusk_stream_release(stream);
+    expect_int(tusk_close(fds[1]), 0);
+    return tusk_close(listener);
+}
+
+static void test_a_tcp_socket_sends_at_once(void **state)
+{
+    (void)state;
+    play_quietly(nothing_is_held_back);
+}
+
 static int pipes(void *arg)
 {
     int ends[2];
@@ -1502,6 +1540,7 @@ int main(void)
         cmocka_unit_test(test_cancels_anywhere),
         cmocka_unit_test(test_a_busy_virtual_clock),
         cmocka_unit_test(test_extra_info),
+        cmocka_unit_test(test_a_tcp_socket_sends_at_once),
         cmocka_unit_test(test_pipes),
         cmocka_unit_test(test_wrong_sides),
         cmocka_unit_test(test_blocking_pipes),
