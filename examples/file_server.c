@@ -51,7 +51,10 @@ static struct table pages;
 
 struct client {
     tusk_stream *stream;
-    /* The stream's socket. All answers go there directly, lest what the stream keeps back comes after a file. */
+    /*
+     * The stream's socket. All answers go there directly, so that head and file come in one packet, which is worth a
+     * quarter of the requests for small files. tusk_stream_sendfile() is less to write, and sends two.
+     */
     int socket;
     tusk_timeout timeout;
     /* Not 0: it is not served any more. 1, or the error of its connection. */

@@ -141,6 +141,22 @@ TUSK_API TUSK_MUST_CHECK int tusk_stream_print(tusk_stream *stream, const char *
     TUSK_PRINTF(2, 3);
 
 /*
+ * Sends count bytes of a file from offset on (0: all that follow), after what was written before.
+ * (loop.sendfile) Through a plain socket the system copies from file to socket, and reads what is
+ * not in memory in this thread, as tusk_sendfile() does; through TLS the bytes are read and written here,
+ * unless the system encrypts (.ktls). Waits for slow peers as a large write does, and what other tasks write
+ * meanwhile comes after it. file is any descriptor that has places; where it stands does not change.
+ *
+ * Returns how many bytes were sent: less than count only at the file's end. Else -EINVAL, -EBADF or -EIO for
+ * the file, -ESPIPE for what is none; the error of the connection; TUSK_STREAM_CLOSED, also if it is closed
+ * meanwhile; TUSK_INVALID_STATE after tusk_stream_write_eof(). After such a code, or a cancel, the peer may have
+ * got a part, and nobody knows how much: the stream is as it was, other writers go on, and all
+ * that is left to do is to abort it. Who is to know sends in portions. Suspends.
+ */
+TUSK_API TUSK_MUST_CHECK int64_t tusk_stream_sendfile(tusk_stream *stream, int file, off_t offset,
+                                                      size_t count);
+
+/*
  * Waits until no more than the low-water mark is unsent, if it was more than the high one; with
  * marks of 0 until all was handed to the system. Suspends only then.
  */

@@ -4,6 +4,7 @@
 #include "io/channel.h"
 
 #include "io/operation.h"
+#include "io/sendfile.h"
 
 static ssize_t perform(struct tusk__channel *channel, enum tusk__operation_code code,
                        const struct iovec *buffers, int count)
@@ -52,6 +53,12 @@ static ssize_t plain_write(struct tusk__channel *channel, const struct iovec *da
     return rc;
 }
 
+static ssize_t plain_sendfile(struct tusk__channel *channel, int file, off_t *offset, size_t size)
+{
+    return channel->descriptor->closed ? -EBADF
+                                       : tusk__descriptor_sendfile(channel->descriptor, file, offset, size);
+}
+
 /* Where the connection is lost there is nobody to be told; whoever reads learns why. */
 static int plain_shut_down(struct tusk__channel *channel)
 {
@@ -69,6 +76,7 @@ static int plain_shut_down(struct tusk__channel *channel)
 const struct tusk__channel_kind tusk__channel_plain = {
     .read = plain_read,
     .write = plain_write,
+    .sendfile = plain_sendfile,
     .shut_down = plain_shut_down,
 };
 

@@ -23,6 +23,11 @@ struct tusk__channel_kind {
     /* How many bytes were taken, at least one; -EAGAIN (nothing was taken); or the error. */
     ssize_t (*write)(struct tusk__channel *channel, const struct iovec *data, int count);
     /*
+     * Has the system send up to size bytes of a file from *offset on, which moves. As write; 0 at the file's end;
+     * -ENOTSUP: the bytes have to be written. NULL: always.
+     */
+    ssize_t (*sendfile)(struct tusk__channel *channel, int file, off_t *offset, size_t size);
+    /*
      * No more writes: tells the peer. 0; -EAGAIN: call again when wants[TUSK__WRITE] is ready; or an error.
      * NULL: the kind cannot be half-closed.
      */

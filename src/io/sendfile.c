@@ -2,6 +2,8 @@
  * Sending files. The system copies from file to socket where it can; it waits
  * for the disk then, in this thread, as every server does that uses it.
  */
+#include "io/sendfile.h"
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "io/operation.h"
@@ -9,120 +11,153 @@
 /* At once; a cancel and other tasks get their turn in between. */
 enum { PORTION = 1 << 20, BUFFER_SIZE = 1 << 16 };
 
-struct sendfile {
-    /* Of the descriptor that is written to. Both have a reference, for either may be closed meanwhile. */
-    struct tusk__call call;
-    struct tusk__descriptor *file;
-    off_t offset;
-    size_t count;
-};
+/* ---- whatever to ---- */
 
-static ssize_t try_portion(const struct sendfile *sendfile, off_t *offset)
+static ssize_t copy_portion(struct tusk__sendfile *sendfile, char *buffer, size_t size)
 {
-    struct tusk__descriptor *out = sendfile->call.descriptor;
-    size_t portion = sendfile->count < PORTION ? sendfile->count : PORTION;
-    ssize_t rc = -EAGAIN;
-
-    if (out->directions[TUSK__WRITE].ready)
-        rc = tusk__system_of(out->io->loop)->sendfile(out->fd, sendfile->file->fd, offset, portion);
-    if (rc == -EAGAIN)
-        tusk__descriptor_exhausted(out, TUSK__WRITE);
-    return rc;
-}
-
-/* Sends a portion: how many bytes, 0 at the file's end, or a negative code. */
-static ssize_t send_portion(struct sendfile *sendfile)
-{
-    ssize_t rc;
-
-    while ((rc = try_portion(sendfile, &sendfile->offset)) == -EAGAIN) {
-        tusk_try(tusk__descriptor_wait(sendfile->call.task, sendfile->call.descriptor, TUSK__WRITE));
-        if (sendfile->file->closed)
-            return -EBADF;
-    }
-    return rc;
-}
-
-static ssize_t copy_portion(struct sendfile *sendfile, char *buffer)
-{
-    struct iovec vector = {buffer, sendfile->count < BUFFER_SIZE ? sendfile->count : BUFFER_SIZE};
+    struct iovec vector = {buffer, size < BUFFER_SIZE ? size : BUFFER_SIZE};
     struct tusk__operation operation = {
         .code = TUSK__OP_PREAD, .buffers = &vector, .count = 1, .offset = sendfile->offset};
     ssize_t count = tusk__file_perform(sendfile->file, &operation);
 
     if (count <= 0)
         return count;
-    if (sendfile->call.descriptor->closed)
-        return -EBADF;
-    tusk_try(tusk__call_write_all(&sendfile->call, buffer, (size_t)count));
-    if (sendfile->file->closed)
-        return -EBADF;
+    tusk__io_charge(sendfile->io, (size_t)count);
+    tusk_try(sendfile->target->breathe(sendfile));
+    tusk_try(sendfile->target->write(sendfile, buffer, (size_t)count));
     sendfile->offset += count;
     return count;
 }
 
-/* By way of memory, where the system cannot send from this to that. */
-static int64_t copy(struct sendfile *sendfile)
+static ssize_t send_portion(struct tusk__sendfile *sendfile, size_t size)
 {
-    char *buffer = tusk__alloc(BUFFER_SIZE);
-    int64_t total = 0;
-    ssize_t rc = 0;
+    ssize_t count = sendfile->target->send(sendfile, size < PORTION ? size : PORTION);
 
-    if (!buffer)
-        return -ENOMEM;
-    while (sendfile->count > 0 && (rc = copy_portion(sendfile, buffer)) > 0) {
-        total += rc;
-        sendfile->count -= (size_t)rc;
-    }
-    tusk__free(buffer);
-    return rc < 0 ? rc : total;
+    if (count <= 0)
+        return count;
+    tusk__io_charge(sendfile->io, (size_t)count);
+    tusk_try(sendfile->target->breathe(sendfile));
+    return count;
 }
 
-static int64_t send_all(struct sendfile *sendfile)
+/* By way of the buffer, if there is one. */
+static int64_t send_all(struct tusk__sendfile *sendfile, size_t size, char *buffer)
 {
     int64_t total = 0;
 
-    while (sendfile->count > 0) {
-        ssize_t rc = send_portion(sendfile);
+    while (size > 0) {
+        ssize_t rc = buffer ? copy_portion(sendfile, buffer, size) : send_portion(sendfile, size);
 
-        if (rc == -ENOTSUP && total == 0)
-            return copy(sendfile);
-        if (rc < 0)
-            return rc;
-        if (rc == 0)
-            break;
+        if (rc <= 0)
+            return rc < 0 ? rc : total;
         total += rc;
-        sendfile->count -= (size_t)rc;
-        tusk__io_charge(sendfile->call.io, (size_t)rc);
-        tusk_try(tusk__call_breathe(&sendfile->call));
-        if (sendfile->file->closed)
-            return -EBADF;
+        size -= (size_t)rc;
+        tusk_try(tusk__sendfile_check(sendfile));
     }
     return total;
 }
 
-/* What the system's sendfile would block on, or has to be written by threads. */
-static bool must_be_copied(const struct tusk__descriptor *descriptor)
+static int64_t send_or_copy(struct tusk__sendfile *sendfile, size_t size)
 {
-    return descriptor->kind == TUSK__FD_BLOCKING || descriptor->kind == TUSK__FD_FILE;
+    off_t start = sendfile->offset;
+    int64_t rc = send_all(sendfile, size, NULL);
+    int64_t sent = sendfile->offset - start;
+    char *buffer;
+
+    if (rc != -ENOTSUP)
+        return rc;
+    buffer = tusk__alloc(BUFFER_SIZE);
+    if (!buffer)
+        return -ENOMEM;
+    rc = send_all(sendfile, size - (size_t)sent, buffer);
+    tusk__free(buffer);
+    return rc < 0 ? rc : sent + rc;
 }
+
+int64_t tusk__sendfile(struct tusk__sendfile *sendfile, int file, off_t offset, size_t count)
+{
+    int64_t rc;
+
+    /* Alone of the calls on sockets this one has no flag against it. */
+    tusk__system_ignore_sigpipe();
+    tusk_try(tusk__descriptor_look(sendfile->io, file, &sendfile->file));
+    tusk__descriptor_retain(sendfile->file);
+    sendfile->offset = offset;
+    rc = send_or_copy(sendfile, count ? count : SIZE_MAX);
+    tusk__descriptor_let_go(sendfile->file);
+    tusk__descriptor_release(sendfile->file);
+    return rc;
+}
+
+/* ---- to a descriptor ---- */
+
+struct to_descriptor {
+    struct tusk__sendfile sendfile;
+    /* Of the descriptor that is written to, with a reference. */
+    struct tusk__call call;
+};
+
+static struct to_descriptor *of(struct tusk__sendfile *sendfile)
+{
+    return container_of(sendfile, struct to_descriptor, sendfile);
+}
+
+ssize_t tusk__descriptor_sendfile(struct tusk__descriptor *out, int file, off_t *offset, size_t size)
+{
+    ssize_t rc = -EAGAIN;
+
+    /* What the system's sendfile would block on, or has to be written by threads. */
+    if (out->kind == TUSK__FD_BLOCKING || out->kind == TUSK__FD_FILE)
+        return -ENOTSUP;
+    if (out->directions[TUSK__WRITE].ready)
+        rc = tusk__system_of(out->io->loop)->sendfile(out->fd, file, offset, size);
+    if (rc == -EAGAIN)
+        tusk__descriptor_exhausted(out, TUSK__WRITE);
+    return rc;
+}
+
+static ssize_t send_to_descriptor(struct tusk__sendfile *sendfile, size_t size)
+{
+    const struct tusk__call *call = &of(sendfile)->call;
+    ssize_t rc;
+
+    while ((rc = tusk__descriptor_sendfile(call->descriptor, sendfile->file->fd, &sendfile->offset, size)) ==
+           -EAGAIN) {
+        tusk_try(tusk__descriptor_wait(call->task, call->descriptor, TUSK__WRITE));
+        tusk_try(tusk__sendfile_check(sendfile));
+    }
+    return rc;
+}
+
+static int write_to_descriptor(struct tusk__sendfile *sendfile, const void *data, size_t size)
+{
+    const struct tusk__call *call = &of(sendfile)->call;
+
+    return call->descriptor->closed ? -EBADF : tusk__call_write_all(call, data, size);
+}
+
+static int breathe(struct tusk__sendfile *sendfile)
+{
+    return tusk__call_breathe(&of(sendfile)->call);
+}
+
+static const struct tusk__sendfile_target descriptor_target = {
+    .send = send_to_descriptor,
+    .write = write_to_descriptor,
+    .breathe = breathe,
+};
 
 int64_t tusk_sendfile(int socket, int file, off_t offset, size_t count)
 {
-    struct sendfile sendfile = {.offset = offset, .count = count ? count : SIZE_MAX};
+    struct to_descriptor to = {.sendfile.target = &descriptor_target};
     int64_t rc;
 
     if (offset < 0)
         return -EINVAL;
-    tusk_try(tusk__call_begin(&sendfile.call, socket));
-    /* Alone of the calls on sockets this one has no flag against it. */
-    tusk__system_ignore_sigpipe();
-    tusk_try(tusk__descriptor_look(sendfile.call.io, file, &sendfile.file));
-    tusk__descriptor_retain(sendfile.call.descriptor);
-    tusk__descriptor_retain(sendfile.file);
-    rc = must_be_copied(sendfile.call.descriptor) ? copy(&sendfile) : send_all(&sendfile);
-    tusk__descriptor_let_go(sendfile.file);
-    tusk__descriptor_release(sendfile.file);
-    tusk__descriptor_release(sendfile.call.descriptor);
+    tusk_try(tusk__call_begin(&to.call, socket));
+    to.sendfile.io = to.call.io;
+    tusk__descriptor_retain(to.call.descriptor);
+    rc = tusk__sendfile(&to.sendfile, file, offset, count);
+    tusk__descriptor_release(to.call.descriptor);
     return rc;
 }

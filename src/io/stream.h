@@ -106,6 +106,24 @@ void tusk__stream_fail_to_write(struct tusk_stream *stream, int error);
 /* Reads what is there into the stream's buffer. */
 void tusk__stream_save_input(struct tusk_stream *stream);
 
+/* The same, and that nothing may be written because the writing side has ended. */
+int tusk__stream_check_writable(const struct tusk_stream *stream);
+
+/*
+ * Takes the turn to write, when all that was written before is with the system: from then to tusk__stream_end_turn()
+ * nobody else writes. Check the stream before. 0; -ECANCELED, or what tusk__stream_check says. Suspends.
+ */
+int tusk__stream_begin_turn(struct tusk_stream *stream);
+
+/* Also when the stream was lost meanwhile. */
+void tusk__stream_end_turn(struct tusk_stream *stream);
+
+/* In a turn, after -EAGAIN: suspends until the channel may take more. 0, -ECANCELED, or what tusk__stream_check says. */
+int tusk__stream_wait_for_room(struct tusk_stream *stream);
+
+/* In a turn: sends all of it, from where it is. Suspends. */
+int tusk__stream_send_in_turn(struct tusk_stream *stream, const void *data, size_t size);
+
 /* Writes without waiting: what the system does not take is kept, however much it is. As tusk_stream_writelines. */
 int tusk__stream_post(struct tusk_stream *stream, const struct iovec *data, int count);
 

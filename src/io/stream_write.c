@@ -113,27 +113,49 @@ static int keep_rest(struct tusk_stream *stream, struct rest *rest)
     return rc;
 }
 
-/* Sends the rest from where it is, waiting as often as need be. Nobody else writes meanwhile. */
-static int send_slowly(struct tusk_stream *stream, struct rest *rest)
+int tusk__stream_wait_for_room(struct tusk_stream *stream)
 {
-    int rc = -EAGAIN;
+    if (!tusk__stream_start_flusher(stream))
+        return stream->error;
+    tusk_try(tusk__stream_wait(stream));
+    return tusk__stream_check(stream);
+}
 
-    stream->writing = true;
-    while (rc == -EAGAIN) {
-        if (!tusk__stream_start_flusher(stream)) {
-            rc = stream->error;
-            break;
-        }
-        rc = tusk__stream_wait(stream);
-        if (rc == 0)
-            rc = tusk__stream_check(stream);
-        if (rc == 0)
-            rc = send_rest(stream, rest);
-    }
+void tusk__stream_end_turn(struct tusk_stream *stream)
+{
     stream->writing = false;
     /* The next writer has his turn, or the end that waits for this one. */
     if (!stream->closed)
         tusk__stream_flush(stream);
+}
+
+static int send_all(struct tusk_stream *stream, struct rest *rest)
+{
+    int rc;
+
+    while ((rc = send_rest(stream, rest)) == -EAGAIN)
+        tusk_try(tusk__stream_wait_for_room(stream));
+    return rc;
+}
+
+int tusk__stream_send_in_turn(struct tusk_stream *stream, const void *data, size_t size)
+{
+    struct iovec piece = {(void *)data, size};
+    struct rest rest = {&piece, 1, 0, size};
+
+    return send_all(stream, &rest);
+}
+
+/* Sends the rest from where it is, waiting as often as need be. Nobody else writes meanwhile. */
+static int send_slowly(struct tusk_stream *stream, struct rest *rest)
+{
+    int rc;
+
+    stream->writing = true;
+    rc = tusk__stream_wait_for_room(stream);
+    if (rc == 0)
+        rc = send_all(stream, rest);
+    tusk__stream_end_turn(stream);
     return rc;
 }
 
@@ -175,6 +197,14 @@ static int wait_for_turn(struct tusk_stream *stream, size_t size)
     return rc;
 }
 
+int tusk__stream_begin_turn(struct tusk_stream *stream)
+{
+    int rc = wait_for_turn(stream, SIZE_MAX);
+
+    stream->writing = stream->writing || rc == 0;
+    return rc;
+}
+
 static int write_rest(struct tusk_stream *stream, struct rest *rest)
 {
     int rc = wait_for_turn(stream, rest->size);
@@ -186,7 +216,7 @@ static int write_rest(struct tusk_stream *stream, struct rest *rest)
     return rc == -EAGAIN ? leave_over(stream, rest) : rc;
 }
 
-static int check(const struct tusk_stream *stream)
+int tusk__stream_check_writable(const struct tusk_stream *stream)
 {
     tusk_try(tusk__stream_check(stream));
     if (unlikely(stream->eof_wanted))
@@ -202,7 +232,7 @@ int tusk_stream_writelines(tusk_stream *stream, const struct iovec *data, int co
     if (!stream)
         return -EINVAL;
     tusk_try(rest_init(&rest, data, count));
-    tusk_try(check(stream));
+    tusk_try(tusk__stream_check_writable(stream));
     if (unlikely(!tusk__running_task()))
         return TUSK_NOT_IN_TASK;
     if (rest.size == 0)
@@ -210,7 +240,7 @@ int tusk_stream_writelines(tusk_stream *stream, const struct iovec *data, int co
     tusk__stream_retain(stream);
     rc = unlikely(tusk__io_over_budget(stream->io)) ? tusk_sleep(0) : 0;
     if (rc == 0)
-        rc = check(stream);
+        rc = tusk__stream_check_writable(stream);
     if (rc == 0)
         rc = write_rest(stream, &rest);
     /* It waited for this writer. */
@@ -226,7 +256,7 @@ int tusk__stream_post(struct tusk_stream *stream, const struct iovec *data, int 
     int rc = -EAGAIN;
 
     tusk_try(rest_init(&rest, data, count));
-    tusk_try(check(stream));
+    tusk_try(tusk__stream_check_writable(stream));
     if (rest.size == 0)
         return 0;
     if (!stream->writing && tusk__bytes_size(&stream->out) == 0)

@@ -185,20 +185,61 @@ static ssize_t send_some(struct tusk__tls *tls, const struct iovec *data, int co
     return send_record(tls, data->iov_base, data->iov_len < RECORD ? data->iov_len : RECORD);
 }
 
-static ssize_t tls_write(struct tusk__channel *channel, const struct iovec *data, int count)
+/* What was taken before goes first: 0 when it is gone, -EAGAIN, or an error. */
+static int begin_to_write(struct tusk__channel *channel)
 {
     struct tusk__tls *tls = tusk__tls_of(channel);
-    ssize_t rc = tls->error < 0 ? tls->error : tls->write_error;
+    int rc = tls->error < 0 ? tls->error : tls->write_error;
 
     if (likely(rc == 0))
         rc = likely(tls->established) ? send_pending(tls) : -EAGAIN;
-    if (rc == -EAGAIN) {
+    if (rc == -EAGAIN)
         channel->wants[TUSK__WRITE] = tls->pending_wants;
+    return rc;
+}
+
+static ssize_t tls_write(struct tusk__channel *channel, const struct iovec *data, int count)
+{
+    struct tusk__tls *tls = tusk__tls_of(channel);
+    ssize_t rc = begin_to_write(channel);
+
+    if (rc == -EAGAIN)
         return rc;
-    }
     if (likely(rc == 0))
         rc = send_some(tls, data, count);
     return unlikely(rc < 0) ? tusk__tls_raise_kept(tls, (int)rc) : rc;
+}
+
+/* By the kernel that encrypts. */
+static ssize_t send_file(struct tusk__channel *channel, int file, off_t *offset, size_t size)
+{
+    struct tusk__tls *tls = tusk__tls_of(channel);
+    ssize_t rc = -EAGAIN;
+
+    tusk__tls_begin(tls);
+    if (channel->descriptor->directions[TUSK__WRITE].ready)
+        rc = SSL_sendfile(tls->ssl, file, *offset, size, 0);
+    if (rc >= 0) {
+        *offset += rc;
+        return rc;
+    }
+    if (rc != -EAGAIN)
+        rc = write_result(tls);
+    channel->wants[TUSK__WRITE] = TUSK__WRITE;
+    return rc;
+}
+
+static ssize_t tls_sendfile(struct tusk__channel *channel, int file, off_t *offset, size_t size)
+{
+    struct tusk__tls *tls = tusk__tls_of(channel);
+    ssize_t rc;
+
+    if (!tls->direct || !BIO_get_ktls_send(SSL_get_wbio(tls->ssl)))
+        return -ENOTSUP;
+    rc = begin_to_write(channel);
+    if (rc == 0)
+        rc = send_file(channel, file, offset, size);
+    return rc < 0 && rc != -EAGAIN ? tusk__tls_raise_kept(tls, (int)rc) : rc;
 }
 
 /* ---- the end ---- */
@@ -312,6 +353,7 @@ static void tls_close(struct tusk__channel *channel)
 static const struct tusk__channel_kind kind = {
     .read = tls_read,
     .write = tls_write,
+    .sendfile = tls_sendfile,
     .finish = tls_finish,
     .info = tusk__tls_info,
     .close = tls_close,

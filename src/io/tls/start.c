@@ -61,43 +61,6 @@ static int check_stream(const struct tusk_stream *stream)
 
 /* ---- the handshake ---- */
 
-/* Takes the turn to write: what others write from here on waits, and goes inside of TLS. */
-static int take_turn(struct tusk_stream *stream)
-{
-    struct tusk__place place;
-    int rc = 0;
-
-    tusk__row_append(&stream->turns, &place);
-    while (rc == 0 && (stream->writing || stream->turns.first != &place)) {
-        rc = tusk__stream_wait(stream);
-        if (rc == 0)
-            rc = tusk__stream_check(stream);
-    }
-    tusk__row_leave(&stream->turns, &place);
-    if (rc == 0)
-        stream->writing = true;
-    else if (!stream->closed)
-        tusk__stream_flush(stream);
-    return rc;
-}
-
-static void give_turn_back(struct tusk_stream *stream)
-{
-    stream->writing = false;
-    if (!stream->closed)
-        tusk__stream_flush(stream);
-}
-
-/* What was written before is sent as it is. */
-static int send_plain_rest(struct tusk_stream *stream)
-{
-    while (tusk__bytes_size(&stream->out) > 0) {
-        tusk_try(tusk__stream_wait(stream));
-        tusk_try(tusk__stream_check(stream));
-    }
-    return 0;
-}
-
 static int shake_hands(struct tusk_stream *stream)
 {
     int rc;
@@ -128,7 +91,6 @@ static int prepare(struct tusk_stream *stream, struct tusk_tls_context *context,
 {
     double patience = options->shutdown_timeout > 0 ? options->shutdown_timeout : SHUTDOWN_TIMEOUT;
 
-    tusk_try(send_plain_rest(stream));
     tusk_try(check_stream(stream));
     tusk__bytes_trim(stream->io, &stream->in);
     return tusk__tls_open(&stream->channel, context, options->server_hostname, patience, &stream->in);
@@ -149,14 +111,15 @@ static int start(struct tusk_stream *stream, struct tusk_tls_context *context,
     double seconds = options->handshake_timeout > 0 ? options->handshake_timeout : HANDSHAKE_TIMEOUT;
     int rc;
 
-    tusk_try(take_turn(stream));
+    /* What was written before is sent as it is; what others write from here on waits, and goes inside of TLS. */
+    tusk_try(tusk__stream_begin_turn(stream));
     rc = prepare(stream, context, options);
     if (rc == 0) {
         rc = shake_hands_in_time(stream, seconds);
         if (rc < 0)
             give_up(stream, rc);
     }
-    give_turn_back(stream);
+    tusk__stream_end_turn(stream);
     return rc;
 }
 
