@@ -155,14 +155,21 @@ TUSK_API int tusk_last_error(void);
 
 /*
  * Returns from the calling function when the expression is negative, with its value, as an
- * exception would. For functions that have nothing to clean up.
+ * exception would. For functions that have nothing to clean up. The expression may be a count of any size
+ * (ssize_t, int64_t); what is returned is a code, and fits every such function's result.
  */
 #define tusk_try(expression)                                                                                 \
     do {                                                                                                     \
-        int tusk__rc = (expression);                                                                         \
+        long long tusk__rc = (expression);                                                                   \
         if (tusk__rc < 0)                                                                                    \
-            return tusk__rc;                                                                                 \
+            return TUSK__CODE(tusk__rc);                                                                     \
     } while (0)
+
+#ifdef __cplusplus
+#define TUSK__CODE(value) static_cast<int>(value)
+#else
+#define TUSK__CODE(value) ((int)(value))
+#endif
 
 TUSK_END_DECLS
 

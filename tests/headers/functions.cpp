@@ -46,9 +46,7 @@ static int resolver(void *arg)
 
 static int serve(tusk_stream *stream, void *)
 {
-    int64_t sent = tusk_stream_sendfile(stream, 0, 0, 1);
-    if (sent < 0)
-        return static_cast<int>(sent);
+    tusk_try(tusk_stream_sendfile(stream, 0, 0, 1));
     return tusk_stream_write(stream, "x", 1);
 }
 

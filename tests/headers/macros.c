@@ -12,6 +12,13 @@ static int work(void *arg)
     return *(const int *)arg;
 }
 
+static ssize_t counts(int fd, void *buffer)
+{
+    tusk_try(tusk_read(fd, buffer, 1));
+    tusk_try(tusk_sendfile(fd, fd, 0, 0));
+    return 0;
+}
+
 static int done(tusk_future *future, void *arg)
 {
     (void)arg;
@@ -34,6 +41,7 @@ static int tasks(void *arg)
     tusk_future_add_done_callback(children[0], done, arg);
     tusk_future_add_done_callback(children[1], done, arg, .context = context);
     tusk_context_release(context);
+    tusk_try(counts(0, results));
     tusk_try(tusk_sleep(0));
     tusk_try(tusk_await(tusk_gather(children, 2)));
     tusk_try(tusk_await(tusk_gather(children, 2, .return_exceptions = true, .results = results)));

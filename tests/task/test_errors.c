@@ -4,6 +4,35 @@
  */
 #include "task/stage.h"
 
+/* ---- tusk_try ---- */
+
+static int64_t how_many(int64_t count)
+{
+    tusk_try(count);
+    return count;
+}
+
+static int stop_at(int64_t count)
+{
+    tusk_try(count);
+    return 1;
+}
+
+static void test_try_takes_counts_of_any_size(void **state)
+{
+    static const int64_t counts[] = {0,          INT_MAX,  (int64_t)INT_MAX + 1, (int64_t)3 << 30,
+                                     UINT32_MAX, INT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        assert_true(how_many(counts[i]) == counts[i]);
+        assert_int_equal(stop_at(counts[i]), 1);
+    }
+    assert_int_equal(stop_at(-EIO), -EIO);
+    assert_int_equal(stop_at(TUSK_TLS_FILE), TUSK_TLS_FILE);
+    assert_true(how_many(-EIO) == -EIO);
+}
+
 /* ---- messages ---- */
 
 static int raise_numbered(void *arg)
@@ -485,6 +514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_travels_through_awaits),
+        cmocka_unit_test(test_try_takes_counts_of_any_size),
         cmocka_unit_test(test_message_travels_through_gather),
         cmocka_unit_test(test_message_comes_out_of_a_run),
         cmocka_unit_test(test_each_task_has_its_message),
