@@ -42,6 +42,10 @@
  * Three rules hold for all of them. A function returns 0 or a positive result,
  * or a negative code. Time is in seconds, as a double. Everything belongs to
  * the thread of its loop, unless its comment says that any thread may call it.
+ *
+ * A program listens to its environment. TUSK_DEBUG=1 switches debug mode on, TUSK_POLLER=poll takes the
+ * poller of that name, and TUSK_SCHEDULE_SEED=7 runs tasks in an order drawn from that seed; options of
+ * tusk_run() come first.
  */
 #ifndef TUSK_H
 #define TUSK_H

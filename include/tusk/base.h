@@ -8,11 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * The version of these headers, which is the one that a program was compiled with: as numbers, for #if,
+ * and as text. tusk_version() is that of the library.
+ */
 #define TUSK_VERSION_MAJOR 0
 #define TUSK_VERSION_MINOR 1
 #define TUSK_VERSION_PATCH 0
 #define TUSK_VERSION "0.1.0"
 
+/* What stands around the declarations of a header, so that C++ knows them as C's. */
 #ifdef __cplusplus
 #define TUSK_BEGIN_DECLS extern "C" {
 #define TUSK_END_DECLS }
@@ -34,6 +39,7 @@
 #define TUSK__STRING(x) TUSK__STRING_OF(x)
 #define TUSK__HERE __FILE__ ":" TUSK__STRING(__LINE__)
 
+/* The compiler checks the arguments as it does printf's: the format is parameter text, its arguments begin at first. */
 #define TUSK_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 TUSK_BEGIN_DECLS

@@ -25,21 +25,28 @@ TUSK_BEGIN_DECLS
 
 /* A variable. Define it once, at file level; its address is its identity. */
 typedef struct tusk_context_var {
+    /* For who debugs. */
     const char *name;
+    /* What it is where nobody has set it. */
     void *default_value;
 } tusk_context_var;
 
+/* A variable with a name and a default, which may be NULL. */
 #define TUSK_CONTEXT_VAR(name, default_value)                                                                \
     {                                                                                                        \
         (name), (default_value)                                                                              \
     }
 
 /*
- * What a variable was before a set: for tusk_context_var_reset(). Opaque, yours, nothing to free.
+ * What a variable was before a set: for tusk_context_var_reset(). Yours, nothing to free; not to be
+ * changed.
  */
 typedef struct tusk_token {
+    /* NULL once it was used. */
     const tusk_context_var *var;
+    /* The value it had. */
     void *old_value;
+    /* False: it had its default. */
     bool was_set;
 } tusk_token;
 

@@ -32,6 +32,7 @@ struct tusk_datagram_options {
     int family;
     /* Other sockets may have the same address, and the system divides the messages. */
     bool reuse_port;
+    /* Messages may go to the broadcast address. */
     bool allow_broadcast;
     const char *tusk__where;
 };
@@ -44,10 +45,12 @@ TUSK_API TUSK_MUST_CHECK int tusk_open_datagram(const struct tusk_datagram_optio
 
 /* ---- by callbacks ---- */
 
+/* A socket for messages by callbacks. Valid from connection_made until connection_lost has returned. */
 typedef struct tusk_datagram_transport tusk_datagram_transport;
 
-/* Any may be NULL. None may suspend. */
+/* What a transport calls, each with the pointer of yours as self. Any may be NULL. None may suspend. */
 struct tusk_datagram_protocol {
+    /* The socket is open. The first call. */
     void (*connection_made)(void *self, tusk_datagram_transport *transport);
     /* A message, and whose it is (a length of 0: nobody knows). Both are valid during the call. */
     void (*datagram_received)(void *self, const void *data, size_t size, const struct sockaddr *address,
@@ -84,6 +87,8 @@ TUSK_API int tusk_datagram_transport_sendto(tusk_datagram_transport *transport, 
 /* Sends what is unsent, then closes; and at once. Do not suspend. */
 TUSK_API void tusk_datagram_transport_close(tusk_datagram_transport *transport);
 TUSK_API void tusk_datagram_transport_abort(tusk_datagram_transport *transport);
+
+/* True once it was closed, aborted or lost. Does not suspend. */
 TUSK_API bool tusk_datagram_transport_is_closing(const tusk_datagram_transport *transport);
 
 /* Its descriptor, for getsockname(2) and options; -EBADF once it is closed. Does not suspend. */

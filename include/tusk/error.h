@@ -58,8 +58,9 @@ enum {
     TUSK_EXCEPTION_GROUP = -10011,
     /* The queue was shut down. */
     TUSK_QUEUE_SHUT_DOWN = -10012,
-    /* The queue is empty, or full (the calls that do not wait). */
+    /* The queue is empty (the calls that do not wait). */
     TUSK_QUEUE_EMPTY = -10013,
+    /* The queue is full (the calls that do not wait). */
     TUSK_QUEUE_FULL = -10014,
     /* The barrier is broken. */
     TUSK_BROKEN_BARRIER = -10015,
@@ -85,6 +86,7 @@ enum {
     TUSK_EAI_AGAIN = -10102,
     /* Flags that the system does not know, or not together. */
     TUSK_EAI_BADFLAGS = -10103,
+    /* Hints that the system does not understand. */
     TUSK_EAI_BADHINTS = -10104,
     /* The name server cannot answer, and will not be able to later. */
     TUSK_EAI_FAIL = -10105,
@@ -98,9 +100,11 @@ enum {
     TUSK_EAI_NONAME = -10109,
     /* The name does not fit into the caller's memory. */
     TUSK_EAI_OVERFLOW = -10110,
+    /* A protocol that the system does not know. */
     TUSK_EAI_PROTOCOL = -10111,
     /* There is no such service, or port. */
     TUSK_EAI_SERVICE = -10112,
+    /* A type of socket that the system does not know. */
     TUSK_EAI_SOCKTYPE = -10113,
     /* The resolver failed with a code that tusk does not know. */
     TUSK_EAI_UNKNOWN = -10114,
@@ -138,7 +142,7 @@ TUSK_API const char *tusk_errorname(int code);
  */
 TUSK_API int tusk_raise(int code, const char *format, ...) TUSK_PRINTF(2, 3);
 
-/* The same with a va_list. */
+/* The same as tusk_raise() with a va_list. */
 TUSK_API int tusk_vraise(int code, const char *format, va_list args) TUSK_PRINTF(2, 0);
 
 /*

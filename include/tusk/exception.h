@@ -14,6 +14,7 @@
 
 TUSK_BEGIN_DECLS
 
+/* An error. Never changes; counted by references. */
 typedef struct tusk__text tusk_exception;
 
 /*
@@ -41,15 +42,15 @@ TUSK_API tusk_exception *tusk_exception_retain(const tusk_exception *exception);
 TUSK_API void tusk_exception_release(tusk_exception *exception);
 
 /*
- * Makes it this task's last error again, and returns its code; for NULL, code. Like tusk_raise(),
+ * Makes an error this task's last one again, and returns its code; for NULL, code. Like tusk_raise(),
  * but with all that is known of the error.
  */
 TUSK_API int tusk_exception_raise(const tusk_exception *exception, int code);
 
-/* Its code; 0 for NULL. */
+/* The code of an error; 0 for NULL. */
 TUSK_API int tusk_exception_code(const tusk_exception *exception);
 
-/* Its message; "" for NULL. Valid as long as the error. */
+/* The message of an error; "" for NULL. Valid as long as the error. */
 TUSK_API const char *tusk_exception_message(const tusk_exception *exception);
 
 /* How many errors a group has; 0 for a single error. */

@@ -28,12 +28,14 @@
 
 TUSK_BEGIN_DECLS
 
+/* An event loop. Yours, until tusk_loop_close(), if tusk_new_event_loop() made it. */
 typedef struct tusk_loop tusk_loop;
 
 /* A future and a task are one type: whatever takes a future takes a task. */
 typedef struct tusk_future tusk_future;
 typedef struct tusk_future tusk_task;
 
+/* A callback. Must not suspend. A negative code goes to the exception handler. */
 typedef int tusk_callback(void *arg);
 
 /*
@@ -46,7 +48,9 @@ typedef struct tusk_handle {
     uint64_t id_;
 } tusk_handle;
 
+/* What time is for a loop. */
 enum tusk_clock {
+    /* Seconds as they go by. */
     TUSK_CLOCK_REAL = 0,
     /* Time stands still while there is work, and jumps to the next timer when
      * there is none: an hour takes no time. For tests and simulations. */
@@ -54,6 +58,7 @@ enum tusk_clock {
 };
 
 struct tusk_loop_options {
+    /* TUSK_CLOCK_VIRTUAL: time that jumps, for tests. */
     enum tusk_clock clock;
     /* Debug mode. Without it the environment decides: TUSK_DEBUG=1. */
     bool debug;
@@ -134,13 +139,13 @@ TUSK_API tusk_handle tusk_loop_call_soon(tusk_loop *loop, tusk_callback *callbac
                                          const struct tusk_call_options *options);
 
 /*
- * The same after delay seconds: at once if that is 0 or less, never if it is infinite. -EINVAL for
+ * The same as tusk_loop_call_soon() after delay seconds: at once if that is 0 or less, never if it is infinite. -EINVAL for
  * NaN. Equal deadlines run in the order of their making.
  */
 TUSK_API tusk_handle tusk_loop_call_later(tusk_loop *loop, double delay, tusk_callback *callback, void *arg,
                                           const struct tusk_call_options *options);
 
-/* The same at a point of the loop's clock. */
+/* The same as tusk_loop_call_soon() at a point of the loop's clock. */
 TUSK_API tusk_handle tusk_loop_call_at(tusk_loop *loop, double when, tusk_callback *callback, void *arg,
                                        const struct tusk_call_options *options);
 
@@ -151,7 +156,10 @@ TUSK_API tusk_handle tusk_loop_call_at(tusk_loop *loop, double when, tusk_callba
  */
 TUSK_API int tusk_loop_call_soon_threadsafe(tusk_loop *loop, tusk_callback *callback, void *arg);
 
-/* The first three for the running loop; TUSK_NO_RUNNING_LOOP without one. */
+/*
+ * As tusk_loop_call_soon(), tusk_loop_call_later() and tusk_loop_call_at(), for the running loop.
+ * TUSK_NO_RUNNING_LOOP without one.
+ */
 TUSK_API tusk_handle tusk_call_soon(tusk_callback *callback, void *arg,
                                     const struct tusk_call_options *options);
 TUSK_API tusk_handle tusk_call_later(double delay, tusk_callback *callback, void *arg,
@@ -234,12 +242,12 @@ TUSK_API double tusk_loop_get_slow_callback_duration(const tusk_loop *loop);
 
 /*
  * For a loop that lives inside another one: a descriptor that is readable when the loop has I/O to
- * handle (-ENOTSUP if this poller has none) ...
+ * handle. -ENOTSUP if this poller has none. Ask tusk_loop_timeout() how long to wait for it.
  */
 TUSK_API int tusk_loop_fileno(const tusk_loop *loop);
 
 /*
- * ... and how many seconds the outer loop may wait for it: 0 if callbacks are ready, infinity if
+ * How many seconds an outer loop may wait for the descriptor of tusk_loop_fileno(): 0 if callbacks are ready, infinity if
  * there is no timer. Then call tusk_loop_run_once(loop, 0).
  */
 TUSK_API double tusk_loop_timeout(tusk_loop *loop);

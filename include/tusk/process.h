@@ -31,6 +31,7 @@
 
 TUSK_BEGIN_DECLS
 
+/* A program that was started. Yours, until tusk_process_release(). */
 typedef struct tusk_process tusk_process;
 
 /* For the options .stdin_fd, .stdout_fd and .stderr_fd, beside descriptors. */
@@ -68,12 +69,16 @@ struct tusk_subprocess_options {
  * arguments, ended by NULL.
  * Returns 0; what kept the program from starting (-ENOENT, -EACCES, -E2BIG, -ENOEXEC; for .cwd too, with a
  * message that says which); -EMFILE, -EAGAIN, -ENOMEM, -EINVAL; TUSK_NO_RUNNING_LOOP. Nothing is
- * left behind then. Does not suspend. The object is yours. Options: see above.
+ * left behind then. Does not suspend. The object is yours. Options: all of
+ * struct tusk_subprocess_options.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_create_subprocess_exec(const char *const argv[], tusk_process **ret_process,
                                                          const struct tusk_subprocess_options *options);
 
-/* The same by way of "/bin/sh -c command". Mind what is in the command. */
+/*
+ * The same as tusk_create_subprocess_exec() by way of "/bin/sh -c command". Mind what is in the command:
+ * the shell takes a part of it that came from elsewhere for its own language.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_create_subprocess_shell(const char *command, tusk_process **ret_process,
                                                           const struct tusk_subprocess_options *options);
 
@@ -85,6 +90,7 @@ TUSK_API tusk_stream *tusk_process_stdin(const tusk_process *process);
 TUSK_API tusk_stream *tusk_process_stdout(const tusk_process *process);
 TUSK_API tusk_stream *tusk_process_stderr(const tusk_process *process);
 
+/* The number of the process, also when it has ended. Does not suspend. */
 TUSK_API int tusk_process_pid(const tusk_process *process);
 
 /*
@@ -101,7 +107,9 @@ TUSK_API bool tusk_process_returncode(const tusk_process *process, int *ret_code
 
 /* What a program wrote: memory for free(), and its size. A zero byte stands behind it. */
 struct tusk_output {
+    /* Yours, for free(). NULL if there was no pipe. */
     char *data;
+    /* In bytes, without the zero byte behind it. */
     size_t size;
 };
 
@@ -118,7 +126,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_process_communicate(tusk_process *process, con
 /* Sends a signal. -ESRCH if the program has ended, and nobody gets it. Does not suspend. */
 TUSK_API int tusk_process_send_signal(tusk_process *process, int signum);
 
-/* SIGTERM, and SIGKILL. */
+/* As tusk_process_send_signal() with SIGTERM, and with SIGKILL. Do not suspend. */
 TUSK_API int tusk_process_terminate(tusk_process *process);
 TUSK_API int tusk_process_kill(tusk_process *process);
 

@@ -46,6 +46,7 @@ TUSK_BEGIN_DECLS
  */
 typedef int tusk_queue_compare(const void *left, const void *right);
 
+/* A queue, of any of the three kinds. Ready by an initializer or an init function. */
 typedef struct tusk_queue {
     size_t item_size_;
     /* 0: no limit. */
@@ -84,7 +85,10 @@ typedef struct tusk_queue {
 #define TUSK_PRIORITY_QUEUE_INIT(type, maxsize, compare)                                                     \
     TUSK__QUEUE_INIT(sizeof(type), maxsize, compare, false, false, NULL)
 
-/* The same with the items in an array, not a pointer: its length is the limit. */
+/*
+ * The same as TUSK_QUEUE_INIT() and the others with the items in an array of yours, not a pointer: its
+ * length is the limit.
+ */
 #define TUSK_QUEUE_INIT_IN(array)                                                                            \
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), NULL, false, true, (char *)(array))
 #define TUSK_LIFO_QUEUE_INIT_IN(array)                                                                       \
@@ -93,7 +97,7 @@ typedef struct tusk_queue {
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), compare, false, true, (char *)(array))
 
 /*
- * The same for sizes known at run time. memory: maxsize * item_size bytes, aligned for the items,
+ * The same as TUSK_QUEUE_INIT() and the others for sizes known at run time. memory: maxsize * item_size bytes, aligned for the items,
  * that live as long as the queue; or NULL for the queue's own. Memory without a limit is not used.
  * Does not suspend.
  */

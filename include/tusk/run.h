@@ -19,6 +19,7 @@
 TUSK_BEGIN_DECLS
 
 struct tusk_run_options {
+    /* TUSK_CLOCK_VIRTUAL: time that jumps, for tests. */
     enum tusk_clock clock;
     /* Debug mode. Without it the environment decides: TUSK_DEBUG=1. */
     bool debug;
@@ -34,7 +35,7 @@ struct tusk_run_options {
 /*
  * Makes a loop, runs coro(arg) in it as a task until it ends, cancels the tasks that are left and
  * waits for them, reports their errors, waits up to 300 s for the threads of the default executor,
- * and closes the loop. Returns what the coroutine returned. Errors of its own: -EINTR (see above),
+ * and closes the loop. Returns what the coroutine returned. Errors of its own: -EINTR after Ctrl-C,
  * TUSK_LOOP_RUNNING inside of a loop, -EINVAL, -ENOMEM, TUSK_SHADOW_STACK; -EDEADLK if the clock is
  * virtual and nothing is left that could wake anyone. Call it outside of tasks. Each thread may
  * have a run of its own. Options: .clock, .debug, .stack_size, .poller, .schedule_seed.

@@ -49,6 +49,7 @@
 
 TUSK_BEGIN_DECLS
 
+/* A server. Yours, until tusk_server_release(). */
 typedef struct tusk_server tusk_server;
 
 /* Serves one client. Runs in a task; may suspend. The stream is borrowed. */
@@ -105,7 +106,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_start_server(tusk_client_handler *handler, voi
                                                const struct tusk_server_options *options);
 
 /*
- * The same on a Unix socket at this path; '@name' is a name in the abstract namespace, which only
+ * The same as tusk_start_server() on a Unix socket at this path; '@name' is a name in the abstract namespace, which only
  * Linux has. A socket that a dead server has left there is removed; one that somebody listens on is
  * not: -EADDRINUSE. (The way to know is to connect to it: that server sees a client that leaves at
  * once.) The file goes when the server is closed, if it is still this one's. -ENAMETOOLONG as

@@ -45,6 +45,7 @@
 
 TUSK_BEGIN_DECLS
 
+/* A stream. Yours, until tusk_stream_release(), unless a server or a process has it. */
 typedef struct tusk_stream tusk_stream;
 
 /* Certificates and rules for TLS: see tusk/tls.h. */
@@ -104,7 +105,10 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readline(tusk_stream *stream, const
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil(tusk_stream *stream, const char *separator,
                                                        const char **ret_data);
 
-/* The same up to whichever of several separators ends first; of two that end there, the longer one. */
+/*
+ * The same as tusk_stream_readuntil(), up to whichever of several separators ends first; of two that
+ * end there, the longer one.
+ */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil_any(tusk_stream *stream,
                                                            const struct iovec *separators, size_t count,
                                                            const char **ret_data);
@@ -129,14 +133,15 @@ TUSK_API bool tusk_stream_at_eof(const tusk_stream *stream);
 
 /*
  * Writes all of it. Returns 0; the error of the connection; TUSK_STREAM_CLOSED; TUSK_INVALID_STATE after
- * tusk_stream_write_eof(). The data may be reused when it returns. Suspends only as said above.
+ * tusk_stream_write_eof(). The data may be reused when it returns. Suspends only
+ * if more than the high-water mark is unsent then.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_stream_write(tusk_stream *stream, const void *data, size_t size);
 
-/* The same of several pieces, by one system call where possible. */
+/* The same as tusk_stream_write() of several pieces, by one system call where possible. */
 TUSK_API TUSK_MUST_CHECK int tusk_stream_writelines(tusk_stream *stream, const struct iovec *data, int count);
 
-/* The same of a formatted text. -ENOMEM, and nothing is written. */
+/* The same as tusk_stream_write() of a formatted text. Also -ENOMEM, and nothing is written. */
 TUSK_API TUSK_MUST_CHECK int tusk_stream_print(tusk_stream *stream, const char *format, ...)
     TUSK_PRINTF(2, 3);
 
@@ -178,6 +183,8 @@ TUSK_API size_t tusk_stream_get_write_buffer_size(const tusk_stream *stream);
  * TUSK_STREAM_CLOSED; -ENOTSUP if the stream cannot be half-closed. Does not suspend.
  */
 TUSK_API int tusk_stream_write_eof(tusk_stream *stream);
+
+/* True if the stream can be half-closed, which one with TLS cannot. Does not suspend. */
 TUSK_API bool tusk_stream_can_write_eof(const tusk_stream *stream);
 
 /* ---- closing ---- */

@@ -57,6 +57,7 @@ typedef struct tusk_lock {
     bool locked_;
 } tusk_lock;
 
+/* An unlocked lock. */
 #define TUSK_LOCK_INIT                                                                                       \
     {                                                                                                        \
         TUSK__WAITERS_INIT, false                                                                            \
@@ -85,6 +86,7 @@ typedef struct tusk_event {
     bool set_;
 } tusk_event;
 
+/* An event that is not set. */
 #define TUSK_EVENT_INIT                                                                                      \
     {                                                                                                        \
         TUSK__WAITERS_INIT, false                                                                            \
@@ -118,6 +120,10 @@ typedef struct tusk_condition {
     tusk_lock *lock_;
 } tusk_condition;
 
+/*
+ * A condition that shares the lock at this address, with other conditions or with code that takes the
+ * lock by itself; and one with a lock of its own.
+ */
 #define TUSK_CONDITION_INIT_WITH(lock)                                                                       \
     {                                                                                                        \
         TUSK__WAITERS_INIT, TUSK_LOCK_INIT, lock                                                             \
@@ -127,7 +133,7 @@ typedef struct tusk_condition {
 /* 0: wait on; positive: true; negative: an error. Must not suspend. */
 typedef int tusk_predicate(void *arg);
 
-/* As tusk_lock_acquire(), tusk_lock_release() and tusk_lock_locked(), for its lock. */
+/* As tusk_lock_acquire(), tusk_lock_release() and tusk_lock_locked(), for the lock of the condition. */
 TUSK_API TUSK_MUST_CHECK int tusk_condition_acquire(tusk_condition *condition);
 TUSK_API int tusk_condition_release(tusk_condition *condition);
 TUSK_API bool tusk_condition_locked(const tusk_condition *condition);
@@ -153,7 +159,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_condition_wait_for(tusk_condition *condition, 
  */
 TUSK_API int tusk_condition_notify(tusk_condition *condition, size_t n);
 
-/* The same for all. */
+/* The same as tusk_condition_notify() for all who wait. */
 TUSK_API int tusk_condition_notify_all(tusk_condition *condition);
 
 /* ---- Semaphore ---- */
@@ -164,7 +170,7 @@ typedef struct tusk_semaphore {
     int64_t value_;
 } tusk_semaphore;
 
-/* The value must not be negative: the calls return -EINVAL then. */
+/* A semaphore with so many permits. The value must not be negative: the calls return -EINVAL then. */
 #define TUSK_SEMAPHORE_INIT(value)                                                                           \
     {                                                                                                        \
         TUSK__WAITERS_INIT, value                                                                            \
@@ -194,12 +200,16 @@ typedef struct tusk_bounded_semaphore {
     int64_t bound_;
 } tusk_bounded_semaphore;
 
+/* A bounded semaphore with so many permits. The value must not be negative: the calls return -EINVAL then. */
 #define TUSK_BOUNDED_SEMAPHORE_INIT(value)                                                                   \
     {                                                                                                        \
         TUSK_SEMAPHORE_INIT(value), value                                                                    \
     }
 
-/* As of a semaphore; releasing too often is -EINVAL. */
+/*
+ * As tusk_semaphore_acquire(), tusk_semaphore_release() and tusk_semaphore_locked(); but releasing it
+ * more often than it was acquired is -EINVAL, and changes nothing.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_bounded_semaphore_acquire(tusk_bounded_semaphore *semaphore);
 TUSK_API int tusk_bounded_semaphore_release(tusk_bounded_semaphore *semaphore);
 TUSK_API bool tusk_bounded_semaphore_locked(const tusk_bounded_semaphore *semaphore);
@@ -215,7 +225,7 @@ typedef struct tusk_barrier {
     int state_;
 } tusk_barrier;
 
-/* At least one party: the calls return -EINVAL otherwise. */
+/* A barrier for so many parties: at least one, for the calls return -EINVAL otherwise. */
 #define TUSK_BARRIER_INIT(parties)                                                                           \
     {                                                                                                        \
         TUSK_CONDITION_INIT, parties, 0, 0                                                                   \

@@ -30,6 +30,7 @@
 
 TUSK_BEGIN_DECLS
 
+/* A coroutine. May suspend. Returns 0 or a positive result, or a negative code. */
 typedef int tusk_coro(void *arg);
 
 /* The smallest stack a task may ask for, and what it gets without asking, in bytes. */
@@ -67,7 +68,10 @@ struct tusk_gather_options {
  */
 TUSK_API tusk_task *tusk_create_task(tusk_coro *coro, void *arg, const struct tusk_task_options *options);
 
-/* The same on a loop that may not run yet. -EINVAL for a NULL loop, TUSK_LOOP_CLOSED. */
+/*
+ * The same as tusk_create_task() on a loop that may not run yet. Also -EINVAL for a NULL loop, and
+ * TUSK_LOOP_CLOSED.
+ */
 TUSK_API tusk_task *tusk_loop_create_task(tusk_loop *loop, tusk_coro *coro, void *arg,
                                           const struct tusk_task_options *options);
 

@@ -68,7 +68,7 @@ TUSK_API void tusk_thread_pool_executor_release(tusk_thread_pool_executor *execu
 TUSK_API tusk_future *tusk_run_in_executor(tusk_thread_pool_executor *executor, tusk_coro *function,
                                            void *arg, const char *where);
 
-/* The same for a loop that may not run yet. Not from other threads. */
+/* The same as tusk_run_in_executor() for a loop that may not run yet. Not from other threads. */
 TUSK_API tusk_future *tusk_loop_run_in_executor(tusk_loop *loop, tusk_thread_pool_executor *executor,
                                                 tusk_coro *function, void *arg, const char *where);
 
@@ -107,6 +107,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_loop_shutdown_default_executor(tusk_loop *loop
 /* A future that threads may wait for. (concurrent.futures.Future) All its functions: any thread. */
 typedef struct tusk_concurrent_future tusk_concurrent_future;
 
+/* Called once the future is done, in whatever thread finishes it. Must not block. */
 typedef void tusk_concurrent_callback(tusk_concurrent_future *future, void *arg);
 
 /*

@@ -29,7 +29,7 @@ typedef struct tusk_timeout {
  */
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter(tusk_timeout *timeout, double delay);
 
-/* The same with a point of the loop's clock. (asyncio.timeout_at) */
+/* The same as tusk_timeout_enter() with a point of the loop's clock. (asyncio.timeout_at) */
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter_at(tusk_timeout *timeout, double when);
 
 /*

@@ -54,8 +54,11 @@ enum tusk_cert {
     TUSK_CERT_REQUIRED,
 };
 
+/* A version of TLS, by the number that it has in TLS itself. */
 enum tusk_tls_version {
+    /* TLS 1.2, the oldest that is taken. */
     TUSK_TLS_1_2 = 0x0303,
+    /* TLS 1.3. */
     TUSK_TLS_1_3 = 0x0304,
 };
 

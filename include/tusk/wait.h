@@ -13,14 +13,18 @@
 
 TUSK_BEGIN_DECLS
 
+/* When tusk_wait() ends, if its time is not over before. */
 enum tusk_return_when {
+    /* When all futures are done. */
     TUSK_ALL_COMPLETED = 0,
+    /* When any of them is done. */
     TUSK_FIRST_COMPLETED,
     /* The first that fails (a cancelled one does not), or all. */
     TUSK_FIRST_EXCEPTION,
 };
 
 struct tusk_wait_options {
+    /* What to wait for. TUSK_ALL_COMPLETED if it is left out. */
     enum tusk_return_when return_when;
     /* Seconds. 0, or left out: no limit. Negative: as little as possible. */
     double timeout;
@@ -47,7 +51,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_wait(tusk_future *const *futures, size_t count
 TUSK_API TUSK_MUST_CHECK int tusk_wait_for(tusk_future *future, double timeout);
 
 /*
- * The same for a coroutine: runs coro(arg) in the calling task, for timeout seconds at most. With 0
+ * The same as tusk_wait_for() for a coroutine: runs coro(arg) in the calling task, for timeout seconds at most. With 0
  * or less it never begins.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_wait_for_coro(tusk_coro *coro, void *arg, double timeout);
