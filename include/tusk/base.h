@@ -1,5 +1,5 @@
 /*
- * What every header of tusk needs: the version, and names for attributes.
+ * Basics: what every header of tusk needs, the version and names for attributes.
  */
 #ifndef TUSK_BASE_H
 #define TUSK_BASE_H

@@ -1,5 +1,5 @@
 /*
- * Errors.
+ * Errors: codes, and messages that go along with them.
  *
  * Every function of tusk that can fail returns a negative code: an errno with its sign turned
  * (-ECANCELED, -ETIMEDOUT, -EINVAL, -ENOMEM), or one of the codes below, which lie outside the

@@ -1,5 +1,5 @@
 /*
- * What is known of an error beside its code: its message, and, for a group of errors, each of them.
+ * Exceptions: what is known of an error beside its code, its message, and, for a group, each of its errors.
  *
  *     if (rc == TUSK_EXCEPTION_GROUP)
  *         for (size_t i = 0; i < tusk_exception_count(tusk_exception_last()); i++)

@@ -1,5 +1,5 @@
 /*
- * tusk_run: from main() into the first coroutine, and back.
+ * Running: from main() into the first coroutine, and back.
  *
  *     int main(void) { return tusk_run(manager, NULL) < 0; }
  *

@@ -1,5 +1,5 @@
 /*
- * Signals as callbacks of a loop.
+ * Signals: callbacks of a loop.
  *
  *     static int reload(void *arg) { ... return 0; }
  *

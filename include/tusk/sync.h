@@ -1,5 +1,5 @@
 /*
- * Locks and what else tasks use to wait for each other: Lock, Event, Condition, Semaphore,
+ * Locks and their kin: what tasks use to wait for each other. Lock, Event, Condition, Semaphore,
  * BoundedSemaphore, Barrier.
  *
  *     static tusk_lock lock = TUSK_LOCK_INIT;

@@ -1,5 +1,5 @@
 /*
- * Waiting for many, for a while, or protected from cancels: wait, wait_for, shield, as_completed.
+ * Waiting: for many, for a while, or protected from cancels. wait, wait_for, shield, as_completed.
  * (gather is in tusk/task.h.)
  *
  *     int done = tusk_wait(tasks, 3, .return_when = TUSK_FIRST_COMPLETED, .timeout = 5);

@@ -12,7 +12,7 @@ NAME = re.compile(
     r"`(?P<code>[^`]+)`"
     r"|(?P<chapter>\btusk/[a-z_]+\.h\b|\btusk\.h\b)"
     r"|(?<![\w.])(?P<name>tusk_[a-z0-9_]+|TUSK_[A-Z0-9_]+)(?P<call>\(\))?"
-    r"|(?<![\w.\"'/])(?P<option>\.[a-z][a-z_]+)\b(?!\.)"
+    r"|(?<![\w.\"'/])(?P<option>\.[a-z][a-z_]+)\b(?!\.\w)"
     r"|(?<![\w-])(?P<errno>-E[A-Z0-9]+)\b"
 )
 

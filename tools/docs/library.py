@@ -49,6 +49,12 @@ class Library:
         name = "" if path == "tusk.h" else path[len("tusk/"):-2]
         return next((c for c in [self.overview, *self.chapters] if c.name == name), None)
 
+    def anchor(self, name):
+        """What Sphinx calls the place of a name: that of a constant begins with its enum's."""
+        group = self.symbols[name].group
+        inside = [s.name for s in group.symbols if s.kind == "enum" and s.name and s.name != name]
+        return ".".join(["c", *inside, name])
+
     def users(self, struct):
         """The functions whose options these are."""
         return [s for g in self.groups() for s in g.symbols if s.kind == "function" and s.options == struct]

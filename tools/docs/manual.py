@@ -45,6 +45,15 @@ def guard(line):
     return "\\&" + line if line.startswith((".", "'")) else line
 
 
+def summary(library, group):
+    """The first sentence of a comment, as part of another one."""
+    if not group.lines:
+        users = " and ".join(f"{symbol.name}()" for symbol in library.users(group.name)[:2])
+        return f"options of {users}"
+    text = shorten(comment.sentences(group.blocks[0][1])[0].rstrip(".:")).replace("`", "")
+    return text[0].lower() + text[1:] if re.match(r"[A-Z][a-z' ]", text) else text
+
+
 class Page:
     """The lines of a page."""
 
@@ -155,23 +164,15 @@ class Writer:
 
     # --- a comment ---
 
-    def summary(self, group):
-        if not group.lines:
-            users = " and ".join(f"{s.name}()" for s in self.library.users(group.name)[:2])
-            return f"options of {users}"
-        text = comment.sentences(group.blocks[0][1])[0].rstrip(".:")
-        text = shorten(text).replace("`", "")
-        return text[0].lower() + text[1:] if re.match(r"[A-Z][a-z' ]", text) else text
-
     def group_page(self, group):
         names = ", ".join(symbol.name for symbol in group.symbols)
-        title = f"{names} \\- {escape_prose(self.summary(group))}"
+        title = f"{names} \\- {escape_prose(summary(self.library, group))}"
         page = Page(self, group.name, "3", title, group.chapter.path)
         page.heading("synopsis")
         page.code(["#include <tusk.h>", ""] + self.synopsis(group), 0)
         parts = self.parts(group)
         page.heading("description")
-        page.blocks(parts["description"] or [("text", self.summary(group).capitalize() + ".")])
+        page.blocks(parts["description"] or [("text", summary(self.library, group).capitalize() + ".")])
         self.options(page, group)
         for symbol in group.symbols:
             if symbol.members and symbol.kind != "function":
@@ -320,7 +321,7 @@ class Writer:
     def chapter_page(self, chapter):
         head, rest = chapter.heading()
         title = f"{chapter.page} \\- {escape_prose((head + ': ' + rest if rest else head).rstrip('.').lower())}"
-        page = Page(self, chapter.page, "7", title.replace("tls:", "TLS:"), chapter.path)
+        page = Page(self, chapter.page, "7", title.replace("- tls:", "- TLS:"), chapter.path)
         page.heading("synopsis")
         page.code([f"#include <tusk/{chapter.name}.h>"], 0)
         page.heading("description")
@@ -335,7 +336,7 @@ class Writer:
                 self.constants(page, group)
                 continue
             names = ", ".join(bold(symbol.name) + "(3)" for symbol in group.symbols)
-            page.tagged(names, [("text", self.summary(group) + ".")])
+            page.tagged(names, [("text", summary(self.library, group) + ".")])
         others = [name for name in self.chapter_names(chapter)]
         page.see_also(others + [("tusk-errors", "7"), ("tusk", "7")])
         return page
