@@ -11,7 +11,7 @@ export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
 CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
 
-.PHONY: all help demo test oracle bench bench-load bench-report fmt lint install clean $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench bench-load bench-report docs fmt lint install clean $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -23,12 +23,13 @@ help:
 	@echo "make bench            run the benchmarks     (B=switch: that one)"
 	@echo "make bench-load       load echo servers of tusk and its peers  (B=echo64: that case)"
 	@echo "make bench-report     make docs/benchmarks.md and its pictures of their results"
+	@echo "make docs             the documentation as HTML, in build/docs/html"
 	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
 	@echo "make clean            remove build/"
 	@echo
 	@echo "For work on tusk itself:"
 	@echo "make oracle           random programs on CPython and on tusk  (SEED=1 COUNT=100000)"
-	@echo "make lint             formatting, clang-tidy, layers, shell scripts"
+	@echo "make lint             formatting, clang-tidy, layers, comments, links, shell scripts"
 	@echo "make fmt              format the C files"
 	@echo "make check-asan       the tests under AddressSanitizer and LeakSanitizer"
 	@echo "make check-tsan       ... ThreadSanitizer"
@@ -76,13 +77,16 @@ bench-load: need-build+bench
 bench-report: need-report
 	@bench/report
 
+docs: need-docs
+	@tools/build-docs
+
 fmt: need-lint
 	@tools/lint --fix
 
 lint: need-build+clang+lint
 	@tools/lint
 
-install: need-build
+install: need-build+man
 	@tools/build default
 	@DESTDIR='$(DESTDIR)' cmake --install build/default --prefix '$(PREFIX)'
 	@[ -n '$(DESTDIR)' ] || echo "installed to $(PREFIX); if programs do not find libtusk.so.0, run ldconfig as root, or link with -Wl,-rpath,$(PREFIX)/lib"

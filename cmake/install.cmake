@@ -1,5 +1,5 @@
-# What cmake --install puts where: headers, libraries, the CMake package and the
-# pkg-config file. All of it may be moved as a whole afterwards.
+# What cmake --install puts where: headers, libraries, manual pages, the CMake package
+# and the pkg-config file. All of it may be moved as a whole afterwards.
 include(CMakePackageConfigHelpers)
 
 set(tusk_targets tusk)
@@ -16,6 +16,23 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/tusk.h DESTINATION ${CMAKE_INSTALL_I
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/tusk DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The manual pages are made from the comments of the headers.
+find_program(TUSK_PYTHON NAMES python3 python)
+mark_as_advanced(TUSK_PYTHON)
+if(TUSK_PYTHON)
+    file(GLOB tusk_man_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/tusk.h
+        ${PROJECT_SOURCE_DIR}/include/tusk/*.h ${PROJECT_SOURCE_DIR}/tools/docs/*.py)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/man.stamp
+        COMMAND ${TUSK_PYTHON} ${PROJECT_SOURCE_DIR}/tools/reference man ${PROJECT_BINARY_DIR}/man
+        COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/man.stamp
+        DEPENDS ${tusk_man_sources} ${PROJECT_SOURCE_DIR}/tools/reference ${PROJECT_SOURCE_DIR}/docs/errors.md
+        COMMENT "Writing the manual pages" VERBATIM)
+    add_custom_target(tusk_man ALL DEPENDS ${PROJECT_BINARY_DIR}/man.stamp)
+    install(DIRECTORY ${PROJECT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR})
+else()
+    tusk_note_missing("Python 3" "writes the manual pages, and none are installed without it")
+endif()
 
 install(EXPORT tuskTargets NAMESPACE tusk:: DESTINATION ${tusk_cmake_place})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tuskConfig.cmake.in

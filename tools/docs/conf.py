@@ -12,9 +12,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
-import library  # noqa: E402 pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+import library  # noqa: E402
+import markdown  # noqa: E402
 
 known = library.Library(ROOT)
+errors = markdown.error_places(ROOT)
 
 project = "tusk"
 author = "the authors of tusk"
@@ -43,20 +46,27 @@ html_show_copyright = False
 
 
 class LinkNames(SphinxPostTransform):
-    """`tusk_gather` in a page of prose leads to its place in the reference."""
+    """`tusk_gather` in a page leads to its place in the reference, `-EINVAL` to what it means."""
 
     default_priority = 5
 
     def run(self, **kwargs):
         for literal in list(self.document.findall(nodes.literal)):
-            name = literal.astext().removesuffix("()")
-            inside = literal.parent
-            if name in known.symbols and not isinstance(inside, (nodes.reference, addnodes.pending_xref, nodes.title)):
-                place = f"reference/{known.symbols[name].group.chapter.name}"
-                uri = self.app.builder.get_relative_uri(self.env.docname, place) + "#" + known.anchor(name)
-                link = nodes.reference("", "", internal=True, refuri=uri)
+            place = self.place(literal.astext().removesuffix("()"))
+            if place and not isinstance(literal.parent, (nodes.reference, addnodes.pending_xref, nodes.title)):
+                link = nodes.reference("", "", internal=True, refuri=place)
                 literal.replace_self(link)
                 link += literal
+
+    def place(self, name):
+        here = self.env.docname
+        if name in errors:
+            page, anchor = "docs/errors", errors[name]
+        elif name in known.symbols:
+            page, anchor = f"reference/{known.symbols[name].group.chapter.name}", known.anchor(name)
+        else:
+            return None
+        return None if page == here else self.app.builder.get_relative_uri(here, page) + "#" + anchor
 
 
 def setup(app):

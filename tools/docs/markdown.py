@@ -122,6 +122,16 @@ def error_sections(root):
                 for code in heading.split(",")}
 
 
+def error_places(root):
+    """{code: the id that Sphinx gives to its heading}"""
+    path = os.path.join(root, ERRORS)
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return {code.strip("` "): re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+                for level, heading, _ in headings(file.read()) if level == 3 for code in heading.split(",")}
+
+
 def missing_errors(root):
     """What docs/errors.md and the table in src/base/error.c do not agree on."""
     with open(os.path.join(root, "src/base/error.c"), encoding="utf-8") as file:

@@ -31,6 +31,7 @@ class Writer:
         self.library = library
         self.root = library.root
         self.symbols = library.symbols
+        self.errors = markdown.error_places(library.root)
         self.parts = self.settle([(heading, self.expand(patterns)) for heading, patterns in PARTS])
         self.documents = {INDEX} | {path for _, paths in self.parts for path in paths if path.endswith(".md")}
         # Files and folders that links lead to, and that have no page of their own.
@@ -240,6 +241,9 @@ class Writer:
             else:
                 lines.append(f"{indent}.. c:member:: {member.code}")
             lines += ["", *self.blocks(comment.blocks(member.lines), indent + "   ")]
+            if member.name in self.errors:
+                place = f"../docs/errors.html#{self.errors[member.name]}"
+                lines += [f"{indent}   `Causes, and what to do <{place}>`__.", ""]
         return lines
 
     def blocks(self, blocks, indent, struct=None):
