@@ -30,7 +30,7 @@ struct tusk_runner {
     size_t stack_size;
     /* The task of the present run. */
     struct tusk_future *main;
-    struct tusk__listener interrupt;
+    struct tusk__signal_listener interrupt;
     /* The interrupt has cancelled the main task. */
     bool cancelled;
 };

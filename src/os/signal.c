@@ -25,7 +25,7 @@
 
 /* Which loop has the signal, and who listens there. */
 static _Atomic(struct tusk_loop *) owners[NSIG];
-static _Atomic(struct tusk__listener *) listeners[NSIG];
+static _Atomic(struct tusk__signal_listener *) listeners[NSIG];
 static atomic_int busy;
 /* The process that the table is for: a child inherits the handlers, but not the loops. */
 static _Atomic(pid_t) process;
@@ -37,7 +37,7 @@ static void do_default(int signum)
     raise(signum);
 }
 
-static void notify(struct tusk__listener *listener, int signum)
+static void notify(struct tusk__signal_listener *listener, int signum)
 {
     if (listener->once)
         signal(signum, SIG_DFL);
@@ -49,7 +49,7 @@ static void notify(struct tusk__listener *listener, int signum)
 static void on_signal(int signum)
 {
     int saved = errno;
-    struct tusk__listener *listener;
+    struct tusk__signal_listener *listener;
 
     if (atomic_load(&process) != getpid()) {
         do_default(signum);
@@ -112,7 +112,7 @@ bool tusk__signal_is_default(int signum)
     return has_disposition(signum, SIG_DFL);
 }
 
-int tusk__signal_listen(int signum, struct tusk__listener *listener)
+int tusk__signal_listen(int signum, struct tusk__signal_listener *listener)
 {
     struct tusk_loop *owner = NULL;
     int rc;
@@ -130,7 +130,7 @@ int tusk__signal_listen(int signum, struct tusk__listener *listener)
     return rc;
 }
 
-void tusk__signal_unlisten(int signum, struct tusk__listener *listener)
+void tusk__signal_unlisten(int signum, struct tusk__signal_listener *listener)
 {
     if (atomic_load(&process) != getpid())
         return;
@@ -147,7 +147,7 @@ void tusk__signal_unlisten(int signum, struct tusk__listener *listener)
 /* ---- the handlers of a loop ---- */
 
 struct handler {
-    struct tusk__listener listener;
+    struct tusk__signal_listener listener;
     tusk_callback *callback;
     void *arg;
     bool active;
@@ -214,7 +214,7 @@ static struct handlers *get(struct tusk_loop *loop)
     if (!handlers)
         return NULL;
     for (int signum = 1; signum < NSIG; signum++) {
-        struct tusk__listener *listener = &handlers->of[signum].listener;
+        struct tusk__signal_listener *listener = &handlers->of[signum].listener;
 
         listener->loop = loop;
         listener->letter = (struct tusk__letter){{.run = tusk__letter_run}, open_letter, drop_letter};

@@ -14,7 +14,7 @@
 
 #include "loop/loop.h"
 
-struct tusk__listener {
+struct tusk__signal_listener {
     struct tusk__letter letter;
     struct tusk_loop *loop;
     /* The letter is on its way. Cleared when it is opened, before anything else is done. */
@@ -29,16 +29,16 @@ struct tusk__listener {
  * Makes the listener, which has loop, letter and once, the one of this signal; also
  * if another one of the same loop was. -EINVAL, -EBUSY if the signal is another loop's.
  */
-int tusk__signal_listen(int signum, struct tusk__listener *listener);
+int tusk__signal_listen(int signum, struct tusk__signal_listener *listener);
 
 /*
  * Ends that and restores the default, unless someone else has the signal by now. Its letter
  * may still be on its way; but no other will follow.
  */
-void tusk__signal_unlisten(int signum, struct tusk__listener *listener);
+void tusk__signal_unlisten(int signum, struct tusk__signal_listener *listener);
 
 /* The letter was opened: the next signal sends it again. */
-static inline void tusk__listener_opened(struct tusk__listener *listener)
+static inline void tusk__listener_opened(struct tusk__signal_listener *listener)
 {
     atomic_store(&listener->sent, false);
 }
