@@ -9,9 +9,9 @@ WERROR ?= OFF
 DEPENDENCIES ?= yes
 export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
-CHECKS := asan tsan ubsan valgrind ucontext clang aarch64
+CHECKS := asan tsan ubsan valgrind ucontext clang aarch64 amalgamation
 
-.PHONY: all help demo test oracle bench bench-load bench-report docs fmt lint install clean $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench bench-load bench-report docs fmt lint install clean amalgamation $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-report     make docs/benchmarks.md and its pictures of their results"
 	@echo "make docs             the documentation as HTML, in build/docs/html"
 	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
+	@echo "make amalgamation     tusk as two files, build/amalgamation/tusk.c and tusk.h"
 	@echo "make clean            remove build/"
 	@echo
 	@echo "For work on tusk itself:"
@@ -38,6 +39,7 @@ help:
 	@echo "make check-ucontext   ... with ucontext switches instead of assembly"
 	@echo "make check-clang      ... built by clang"
 	@echo "make check-aarch64    ... built for AArch64, run under qemu"
+	@echo "make check-amalgamation  ... of a library made of the amalgamation"
 	@echo ".ci/run               all of these, as CI runs them"
 	@echo
 	@echo "JOBS=N: that many at once, now $(JOBS).  WERROR=ON: warnings are errors."
@@ -59,7 +61,7 @@ oracle: need-build+test
 
 check-asan check-tsan check-ubsan: need-build+test+sanitize
 check-valgrind: need-build+test+valgrind
-check-ucontext: need-build+test
+check-ucontext check-amalgamation: need-build+test
 check-clang: need-build+test+clang
 check-aarch64: need-build+test+cross
 $(CHECKS:%=check-%): check-%:
@@ -90,6 +92,10 @@ install: need-build+man
 	@tools/build default
 	@DESTDIR='$(DESTDIR)' cmake --install build/default --prefix '$(PREFIX)'
 	@[ -n '$(DESTDIR)' ] || echo "installed to $(PREFIX); if programs do not find libtusk.so.0, run ldconfig as root, or link with -Wl,-rpath,$(PREFIX)/lib"
+
+amalgamation: need-python
+	@tools/amalgamate
+	@echo "compile them with a program that has #include \"tusk.h\": cc program.c tusk.c -pthread"
 
 clean:
 	@rm -rf build

@@ -66,3 +66,18 @@ file(GLOB tusk_arch_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.c
     ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.S)
 list(APPEND tusk_sources ${tusk_arch_sources})
+
+# --- all of them as one: tools/amalgamate ------------------------------------------
+
+# For tests: the library as a program gets it that compiles tusk.c itself. Internals stay visible.
+if(TUSK_AMALGAMATION)
+    find_program(TUSK_PYTHON NAMES python3 python REQUIRED)
+    set(tusk_amalgamation ${PROJECT_BINARY_DIR}/amalgamation/tusk.c)
+    file(GLOB_RECURSE tusk_amalgamated CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.h
+        ${PROJECT_SOURCE_DIR}/src/*.[ch] ${PROJECT_SOURCE_DIR}/src/*.S)
+    add_custom_command(OUTPUT ${tusk_amalgamation}
+        COMMAND ${TUSK_PYTHON} ${PROJECT_SOURCE_DIR}/tools/amalgamate --output ${PROJECT_BINARY_DIR}/amalgamation
+        DEPENDS ${tusk_amalgamated} ${PROJECT_SOURCE_DIR}/tools/amalgamate)
+    set(tusk_sources ${tusk_amalgamation})
+    set_source_files_properties(${tusk_amalgamation} PROPERTIES COMPILE_DEFINITIONS "TUSK__LOCAL=")
+endif()

@@ -26,8 +26,11 @@
 #define TUSK_END_DECLS
 #endif
 
-/* A symbol of the shared library; everything without it stays hidden. */
+/* A symbol of the shared library; everything without it stays hidden. Who puts tusk into a library
+   of his own may keep it for himself: -DTUSK_API= */
+#ifndef TUSK_API
 #define TUSK_API __attribute__((visibility("default")))
+#endif
 
 /*
  * The result says whether it worked, or whether this task was cancelled: an ignored one is a bug.

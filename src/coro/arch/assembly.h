@@ -1,6 +1,6 @@
 /*
- * What ELF and Mach-O call differently in assembly. For .S files, and for the
- * names that C code jumps to.
+ * What ELF and Mach-O call differently in assembly. For .S files, for the names
+ * that C code jumps to, and for assembly that tools/amalgamate puts into C.
  */
 #ifndef TUSK_CORO_ARCH_ASSEMBLY_H
 #define TUSK_CORO_ARCH_ASSEMBLY_H
@@ -15,7 +15,6 @@
 #define TUSK__LABEL(name) .L##name
 #endif
 
-#ifdef __ASSEMBLER__
 #if defined(__APPLE__) && defined(__aarch64__)
 #define TUSK__NEXT %%
 #else
@@ -38,7 +37,6 @@
 #define TUSK__END(name) .size name, . - name
 /* Without this mark the linker makes every stack of the program executable. */
 #define TUSK__END_FILE .section .note.GNU-stack, "", %progbits
-#endif
 #endif
 
 #endif
