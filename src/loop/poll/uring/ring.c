@@ -4,11 +4,12 @@
 #define _GNU_SOURCE
 #endif
 
-#include "loop/poll/ring.h"
+#include "loop/poll/uring/ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -27,7 +28,7 @@ enum { REQUESTS = 256, COMPLETIONS = 4096 };
 
 #define SETUP_FLAGS                                                                                          \
     (IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |       \
-     IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
+     IORING_SETUP_TASKRUN_FLAG)
 
 #define FEATURES (IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
 
@@ -38,6 +39,12 @@ enum { REQUESTS = 256, COMPLETIONS = 4096 };
 #define FEATURE_NO_IOWAIT (1U << 17)
 #define ENTER_NO_IOWAIT (1U << 7)
 
+/*
+ * liburing maps the memory of rings behind the back of tools that watch threads. What one thread has given
+ * back another one may get: this tells them so.
+ */
+static atomic_uint closed_rings;
+
 /* A kernel that is too old does not know a flag, or lacks a feature. */
 static int refuse_kernel(struct tusk__ring *ring)
 {
@@ -45,9 +52,12 @@ static int refuse_kernel(struct tusk__ring *ring)
     return -EOPNOTSUPP;
 }
 
-int tusk__ring_open(struct tusk__ring *ring)
+int tusk__ring_open(struct tusk__ring *ring, bool is_seen)
 {
-    struct io_uring_params params = {.flags = SETUP_FLAGS, .cq_entries = COMPLETIONS};
+    struct io_uring_params params = {
+        .flags = SETUP_FLAGS | (is_seen ? IORING_SETUP_COOP_TASKRUN : IORING_SETUP_DEFER_TASKRUN),
+        .cq_entries = COMPLETIONS,
+    };
     int rc;
 
     *ring = (struct tusk__ring){.end = -1};
@@ -62,6 +72,7 @@ int tusk__ring_open(struct tusk__ring *ring)
         return rc == -EINVAL ? refuse_kernel(ring) : rc;
     ring->owner = pthread_self();
     ring->is_open = true;
+    (void)atomic_load_explicit(&closed_rings, memory_order_acquire);
     if ((params.features & FEATURES) == FEATURES)
         return 0;
     tusk__ring_close(ring);
@@ -72,6 +83,7 @@ void tusk__ring_close(struct tusk__ring *ring)
 {
     if (!ring->is_open)
         return;
+    (void)atomic_fetch_add_explicit(&closed_rings, 1, memory_order_release);
     io_uring_queue_exit(&ring->uring);
     if (ring->end >= 0)
         close(ring->end);
@@ -79,12 +91,12 @@ void tusk__ring_close(struct tusk__ring *ring)
     ring->is_open = false;
 }
 
-struct io_uring_sqe *tusk__ring_slot(struct tusk__ring *ring)
+struct io_uring_sqe *tusk__ring_entry(struct tusk__ring *ring)
 {
-    struct io_uring_sqe *slot = io_uring_get_sqe(&ring->uring);
+    struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
 
-    if (slot)
-        return slot;
+    if (entry)
+        return entry;
     tusk__ring_enter(ring, 0);
     return io_uring_get_sqe(&ring->uring);
 }
@@ -144,8 +156,7 @@ bool tusk__ring_take(struct tusk__ring *ring, struct io_uring_cqe *ret_completio
  * ---- waiting for the end ----
  *
  * A ring that is closed goes when its last request has gone, and then lets go of the files that are
- * registered with it. Rejected: to cancel all requests and to take their completions, which only the
- * ring's owner can do, and that thread may be gone.
+ * registered with it. For threads that cannot take its completions.
  */
 
 int tusk__ring_prepare_to_wait(struct tusk__ring *ring)

@@ -1,6 +1,6 @@
 /*
  * A ring: the queues that a thread shares with the kernel's io_uring, as far as a poller
- * needs them. Requests go in by tusk__ring_slot and become known to the kernel at the next
+ * needs them. Requests go in by tusk__ring_entry and become known to the kernel at the next
  * tusk__ring_enter, all at once; completions come out by tusk__ring_take.
  *
  * A ring belongs to the thread that opened it: only then does the kernel leave all its work for
@@ -9,8 +9,8 @@
  * IORING_SETUP_COOP_TASKRUN, where epoll takes 5.4. So older kernels than Linux 6.1, which do not
  * have it, get no ring.
  */
-#ifndef TUSK__LOOP_POLL_RING_H
-#define TUSK__LOOP_POLL_RING_H
+#ifndef TUSK__LOOP_POLL_URING_RING_H
+#define TUSK__LOOP_POLL_URING_RING_H
 
 #include <liburing.h>
 #include <pthread.h>
@@ -27,8 +27,13 @@ struct tusk__ring {
     const char *why;
 };
 
-/* 0, or why there is none: -ENOSYS, -EPERM, -EOPNOTSUPP, -ENOMEM, -EMFILE. Fallible. */
-int tusk__ring_open(struct tusk__ring *ring);
+/*
+ * 0, or why there is none: -ENOSYS, -EPERM, -EOPNOTSUPP, -ENOMEM, -EMFILE. Fallible.
+ *
+ * is_seen: somebody will wait for its descriptor to become readable. Of a ring like the others nobody is
+ * woken by what its owner has yet to do; this one's kernel does it at once, which costs more.
+ */
+int tusk__ring_open(struct tusk__ring *ring, bool is_seen);
 
 /*
  * Gives it back, if it is open. What the kernel still has is cancelled, but not at once: it may write
@@ -51,8 +56,8 @@ static inline bool tusk__ring_is_mine(const struct tusk__ring *ring)
     return ring->is_open && pthread_equal(ring->owner, pthread_self());
 }
 
-/* A place for a request, all zero; NULL if the kernel takes no more now. */
-struct io_uring_sqe *tusk__ring_slot(struct tusk__ring *ring);
+/* A place for a request; NULL if the kernel takes no more now. */
+struct io_uring_sqe *tusk__ring_entry(struct tusk__ring *ring);
 
 /* True if an enter would hand over requests, or find completions that are not there yet. */
 static inline bool tusk__ring_has_work(const struct tusk__ring *ring)
