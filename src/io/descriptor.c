@@ -61,6 +61,7 @@ static void change(struct tusk__descriptor *descriptor, enum tusk__direction dir
     struct tusk__readiness *readiness = &descriptor->directions[direction];
 
     readiness->ready = true;
+    readiness->fresh = true;
     wake_all(descriptor, readiness, 0);
     if (unlikely(descriptor->watchers[direction] != NULL) && is_there(descriptor, direction))
         tusk__watcher_ready(descriptor->watchers[direction]);

@@ -58,6 +58,8 @@ struct tusk__readiness {
      * urgent data; and at descriptors and credentials in a Unix socket, where reads stop too.
      */
     bool short_tells;
+    /* The poller has told of a change, and nothing has come of it yet. */
+    bool fresh;
 };
 
 /* Whose record it is. */
@@ -178,7 +180,8 @@ static inline void tusk__descriptor_exhausted(struct tusk__descriptor *descripto
 static inline void tusk__descriptor_empty(struct tusk__descriptor *descriptor, enum tusk__direction direction)
 {
     descriptor->directions[direction].ready = false;
-    tusk__descriptor_expect(descriptor, 1 << direction | TUSK__POLL_VAIN);
+    tusk__descriptor_expect(descriptor,
+                            1 << direction | (descriptor->directions[direction].fresh ? TUSK__POLL_VAIN : 0));
 }
 
 /*
@@ -188,9 +191,14 @@ static inline void tusk__descriptor_empty(struct tusk__descriptor *descriptor, e
 static inline void tusk__descriptor_account(struct tusk__descriptor *descriptor,
                                             enum tusk__direction direction, ssize_t rc, size_t asked)
 {
+    struct tusk__readiness *readiness = &descriptor->directions[direction];
+
     if (rc == -EAGAIN)
         tusk__descriptor_empty(descriptor, direction);
-    else if (rc > 0 && (size_t)rc < asked && descriptor->directions[direction].short_tells)
+    if (rc <= 0)
+        return;
+    readiness->fresh = false;
+    if ((size_t)rc < asked && readiness->short_tells)
         tusk__descriptor_exhausted(descriptor, direction);
 }
 
