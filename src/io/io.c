@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "io/descriptor.h"
 
-/* The calls of threads, and the poller's, write to buffers of tasks, which go with the loop. So it waits for them. */
+/* Threads and the poller read and write in buffers of tasks, which go with the loop. So it waits for them. */
 static void end_files(struct tusk__io *io)
 {
     struct tusk__poller *poller = &io->loop->poller;
