@@ -22,7 +22,7 @@ endif()
 # -DTUSK_IO_URING=OFF builds without it where it is there.
 set(TUSK_HAVE_LIBURING OFF)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    option(TUSK_IO_URING "Build the poller io_uring if liburing is there" OFF)
+    option(TUSK_IO_URING "Build the poller io_uring if liburing is there" ON)
     if(TUSK_IO_URING)
         include(CheckCSourceCompiles)
         set(CMAKE_REQUIRED_LIBRARIES uring)
