@@ -180,7 +180,7 @@ static int fetch_one(void *arg)
     file->done = true;
     if (file->rc < 0)
         fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", file->url,
-                tusk_message() ? tusk_message() : tusk_strerror(file->rc));
+                tusk_describe(file->rc));
     else
         printf("%s: %lld bytes\n", file->name, file->got);
     fflush(stdout);

@@ -83,7 +83,7 @@ static int serve_client(tusk_stream *client, void *arg)
 
     if (rc < 0) {
         fprintf(stderr, "proxy: %s to %s:%d: %s\n", tusk_stream_peername(client, name, sizeof name),
-                proxy->host, proxy->port, tusk_message() ? tusk_message() : tusk_strerror(rc));
+                proxy->host, proxy->port, tusk_describe(rc));
         tusk_stream_abort(client);
         return rc == -ECANCELED ? rc : 0;
     }

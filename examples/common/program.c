@@ -71,6 +71,6 @@ int program_end(const struct program *program, int rc)
 {
     if (rc >= 0 || rc == -EINTR)
         return 0;
-    fprintf(stderr, "%s: %s\n", program->name, tusk_message() ? tusk_message() : tusk_strerror(rc));
+    fprintf(stderr, "%s: %s\n", program->name, tusk_describe(rc));
     return 1;
 }

@@ -16,7 +16,7 @@
  *     }
  *
  * The message given to tusk_raise() goes along with the code: from the task that raised it to
- * whoever awaits it, and into every report.
+ * whoever awaits it, and into every report. tusk_describe(rc) is what to print.
  */
 #ifndef TUSK_ERROR_H
 #define TUSK_ERROR_H
@@ -150,6 +150,13 @@ TUSK_API int tusk_vraise(int code, const char *format, va_list args) TUSK_PRINTF
  * NULL if it had none. Does not suspend. It is valid until the next error. Any thread.
  */
 TUSK_API const char *tusk_message(void);
+
+/*
+ * Why a call failed that has just returned this code: the message that came with it, or, if it came
+ * without one, what tusk_strerror() says. What to print when all you have is `int rc`. A message that came with another
+ * code is not taken. Does not suspend. Valid until the next error, or this thread's next call. Any thread.
+ */
+TUSK_API const char *tusk_describe(int code);
 
 /*
  * The code of the last creation in this thread that failed and returned NULL (or an empty handle).

@@ -39,6 +39,26 @@ int tusk_raise(int code, const char *format, ...)
     return code;
 }
 
+/* The last message, if it came with this code. */
+static const char *message_of(int code)
+{
+    struct tusk__task *task = tusk__running_task();
+    const struct tusk__text *text = task ? task->future.text : NULL;
+
+    if (code >= 0)
+        return NULL;
+    if (!task)
+        return tusk__thread_message(code);
+    return text && text->code == code ? text->text : NULL;
+}
+
+const char *tusk_describe(int code)
+{
+    const char *message = message_of(code);
+
+    return message && message[0] ? message : tusk_strerror(code);
+}
+
 const char *tusk_message(void)
 {
     struct tusk__task *task = tusk__running_task();

@@ -63,6 +63,29 @@ static void test_message_travels_through_awaits(void **state)
     play_quietly(travels);
 }
 
+static int describes(void *arg)
+{
+    (void)arg;
+    expect_text(tusk_describe(-EBUSY), tusk_strerror(-EBUSY));
+    expect_int(tusk_await(tusk_create_task(raise_numbered, as_arg(3))), -EBUSY);
+    expect_text(tusk_describe(-EBUSY), "oven 3 is hot");
+    /* What another call returned, without a message. */
+    expect_text(tusk_describe(-EPIPE), tusk_strerror(-EPIPE));
+    expect_text(tusk_describe(0), "success");
+    expect_int(tusk_raise(-EIO, "%s", ""), -EIO);
+    expect_text(tusk_describe(-EIO), tusk_strerror(-EIO));
+    return tusk_raise(-EBUSY, "all is %s", "hot");
+}
+
+static void test_one_text_for_a_code(void **state)
+{
+    (void)state;
+    assert_int_equal(play(describes), -EBUSY);
+    assert_string_equal(tusk_describe(-EBUSY), "all is hot");
+    assert_string_equal(tusk_describe(-EPIPE), tusk_strerror(-EPIPE));
+    assert_string_equal(tusk_describe(TUSK_NOT_IN_TASK), tusk_strerror(TUSK_NOT_IN_TASK));
+}
+
 static int through_gather(void *arg)
 {
     tusk_task *tasks[2] = {tusk_create_task(return_seven, NULL), tusk_create_task(raise_numbered, as_arg(2))};
@@ -515,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_travels_through_awaits),
         cmocka_unit_test(test_try_takes_counts_of_any_size),
+        cmocka_unit_test(test_one_text_for_a_code),
         cmocka_unit_test(test_message_travels_through_gather),
         cmocka_unit_test(test_message_comes_out_of_a_run),
         cmocka_unit_test(test_each_task_has_its_message),
