@@ -17,7 +17,7 @@
  * Nothing stops a function that runs in a thread. Whoever cancels the future, or is cancelled while
  * waiting for it, is free at once; the function goes on, and its result is dropped. So its argument
  * must live until it returns, and not only until the wait is over: a tusk_copy() does, for the job
- * owns it. One that has not started when its future is cancelled, or when its loop closes, does not
+ * owns it; or the wait is as long as the function, with .wait. One that has not started when its future is cancelled, or when its loop closes, does not
  * start.
  *
  * With a virtual clock, time stands still while functions run in threads.
@@ -75,14 +75,19 @@ TUSK_API tusk_future *tusk_loop_run_in_executor(tusk_loop *loop, tusk_thread_poo
 struct tusk_to_thread_options {
     /* Instead of the default one. */
     tusk_thread_pool_executor *executor;
+    /*
+     * A cancel waits until the function has ended, and comes then: so the function may use what stands on this
+     * task's stack. One that has not started does not start.
+     */
+    bool wait;
     const char *tusk__where;
 };
 
 /*
  * Runs function(arg) in a thread, in a copy of this task's context, and waits for its end. Returns
  * its result or error; -ECANCELED if this task was cancelled meanwhile, and then the function may
- * still run; TUSK_NOT_IN_TASK; or as tusk_run_in_executor(). Takes a tusk_copy(). Suspends. Option:
- * .executor.
+ * still run, unless .wait is set; TUSK_NOT_IN_TASK; or as tusk_run_in_executor(). Takes a tusk_copy(). Suspends.
+ * Options: .executor, .wait.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_to_thread(tusk_coro *function, void *arg,
                                             const struct tusk_to_thread_options *options);

@@ -11,13 +11,12 @@
  * file's position, which only a system call does: two that read or write where the file is, perhaps in
  * two processes, could get or overwrite the same bytes. So these go to threads.
  */
-#include <tusk/wait.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "io/operation.h"
+#include "os/executor.h"
 
 /*
  * As many calls on files as one disk does at once without getting slower. A thread costs 10 us or so;
@@ -92,18 +91,6 @@ static int run(void *arg)
     return 0;
 }
 
-/* Waits until the thread has ended, whoever cancels; true if somebody did. */
-static bool outwait(tusk_future *future)
-{
-    tusk_future *futures[] = {future};
-    bool cancelled = false;
-
-    while (!tusk_future_done(future))
-        if (tusk_wait(futures, 1) == -ECANCELED)
-            cancelled = true;
-    return cancelled;
-}
-
 static int start(struct tusk__io *io, struct file_call *file_call, tusk_future **ret_future)
 {
     if (!io->files)
@@ -125,7 +112,7 @@ static ssize_t perform_in_thread(struct tusk__descriptor *descriptor, const stru
     tusk_try(start(descriptor->io, &file_call, &future));
     tusk__descriptor_retain(descriptor);
     descriptor->calls++;
-    cancelled = outwait(future);
+    cancelled = tusk__outwait(future);
     rc = tusk_await(future);
     tusk__descriptor_call_ended(descriptor);
     tusk__descriptor_release(descriptor);

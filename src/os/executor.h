@@ -22,6 +22,9 @@ tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_poo
                                   tusk_coro *function, void *arg, void (*forget)(void *arg),
                                   uintptr_t context, const char *where);
 
+/* Suspends until the future is done, whoever cancels; true if somebody did. */
+bool tusk__outwait(tusk_future *future);
+
 /* Threads that have nothing to do for this long, in nanoseconds, end. For a pool that has none yet. */
 void tusk__executor_end_idle(struct tusk_thread_pool_executor *executor, int64_t after);
 

@@ -136,6 +136,11 @@ void tusk__job_refuse(struct tusk__job *job)
 
 /* ---- the loop's side ---- */
 
+bool tusk__job_withdraw(struct tusk__job *job)
+{
+    return take(job, TUSK__JOB_CANCELLED);
+}
+
 static void settle(struct tusk__job *job)
 {
     struct tusk_future *future = job->future;

@@ -70,6 +70,9 @@ void tusk__job_forget(struct tusk__job *job);
 /* Takes the thread's reference of a job that shall not run: its future is cancelled. */
 void tusk__job_refuse(struct tusk__job *job);
 
+/* The loop's side: it shall not start, if it has not. True then: cancel its future. */
+bool tusk__job_withdraw(struct tusk__job *job);
+
 /* The job of this loop that runs in this thread, or NULL. */
 struct tusk__job *tusk__job_current(const struct tusk_loop *loop);
 

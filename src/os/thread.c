@@ -1,6 +1,8 @@
 /*
  * From the loop into threads: to_thread, run_in_executor, the default executor.
  */
+#include <tusk/wait.h>
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -49,9 +51,10 @@ static struct tusk__job *make_job(struct tusk_loop *loop, struct tusk_thread_poo
     return *executor ? tusk__job_new(loop, function, arg, where) : NULL;
 }
 
-tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
-                                  tusk_coro *function, void *arg, void (*forget)(void *arg),
-                                  uintptr_t context, const char *where)
+/* *ret_job is valid until the future is done. */
+static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                          tusk_coro *function, void *arg, void (*forget)(void *arg), uintptr_t context,
+                          const char *where, struct tusk__job **ret_job)
 {
     struct tusk__job *job = make_job(loop, &executor, function, arg, where);
     tusk_future *future;
@@ -61,6 +64,7 @@ tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_poo
         tusk__cell_drop(context);
         return NULL;
     }
+    *ret_job = job;
     job->context = context;
     job->forget = forget;
     future = tusk_retain(job->future);
@@ -74,9 +78,19 @@ tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_poo
     return tusk__fail(rc);
 }
 
+tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
+                                  tusk_coro *function, void *arg, void (*forget)(void *arg),
+                                  uintptr_t context, const char *where)
+{
+    struct tusk__job *job;
+
+    return start(loop, executor, function, arg, forget, context, where, &job);
+}
+
 /* The same when a tusk_copy waits: it belongs to the job, or goes with the failure. */
 static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
-                                    tusk_coro *function, void *arg, uintptr_t context, const char *where)
+                                    tusk_coro *function, void *arg, uintptr_t context, const char *where,
+                                    struct tusk__job **ret_job)
 {
     tusk_future *future;
     bool owns_arg;
@@ -86,8 +100,7 @@ static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_p
         return tusk__fail(-ENOMEM);
     }
     owns_arg = tusk__copies_wait() && tusk__copy_claim(arg);
-    future = tusk__executor_start(loop, executor, function, arg, owns_arg ? tusk__copy_free : NULL, context,
-                                  where);
+    future = start(loop, executor, function, arg, owns_arg ? tusk__copy_free : NULL, context, where, ret_job);
     if (!future && owns_arg)
         tusk__copy_free(arg);
     return future;
@@ -96,29 +109,69 @@ static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_p
 tusk_future *(tusk_loop_run_in_executor)(tusk_loop *loop, tusk_thread_pool_executor *executor,
                                          tusk_coro *function, void *arg, const char *where)
 {
-    return start_with_copy(loop, executor, function, arg, 0, where);
+    struct tusk__job *job;
+
+    return start_with_copy(loop, executor, function, arg, 0, where, &job);
 }
 
 tusk_future *(tusk_run_in_executor)(tusk_thread_pool_executor *executor, tusk_coro *function, void *arg,
                                     const char *where)
 {
     if (tusk__running_loop)
-        return start_with_copy(tusk__running_loop, executor, function, arg, 0, where);
+        return (tusk_loop_run_in_executor)(tusk__running_loop, executor, function, arg, where);
     tusk__copy_discard(arg);
     return tusk__fail(TUSK_NO_RUNNING_LOOP);
 }
 
+bool tusk__outwait(tusk_future *future)
+{
+    tusk_future *futures[] = {future};
+    bool cancelled = false;
+
+    while (!tusk_future_done(future))
+        if (tusk_wait(futures, 1) == -ECANCELED)
+            cancelled = true;
+    return cancelled;
+}
+
+/*
+ * To the function's end, whoever cancels, for it may use what the caller's stack has. What has not started never
+ * will, and nobody waits for that.
+ */
+static int await_end(tusk_future *future, struct tusk__job *job)
+{
+    struct tusk__task *task = tusk__running_task();
+    tusk_future *futures[] = {future};
+    struct tusk__text *text;
+    int rc;
+
+    if (tusk_future_done(future) || tusk_wait(futures, 1) != -ECANCELED)
+        return tusk_await(future);
+    /* The cancel's words, and not those of an error that nobody will hear of. */
+    text = tusk__text_retain(task->future.text);
+    if (!tusk_future_done(future) && tusk__job_withdraw(job))
+        tusk_future_cancel(future);
+    tusk__outwait(future);
+    rc = tusk_await(future);
+    (void)rc;
+    tusk__text_put(&task->future.text, text);
+    return -ECANCELED;
+}
+
 int(tusk_to_thread)(tusk_coro *function, void *arg, const struct tusk_to_thread_options *options)
 {
-    struct tusk_thread_pool_executor *executor = options ? options->executor : NULL;
-    const char *where = options ? options->tusk__where : NULL;
+    static const struct tusk_to_thread_options nothing;
+    struct tusk__job *job;
+    tusk_future *future;
 
+    options = options ? options : &nothing;
     if (!tusk__running_task()) {
         tusk__copy_discard(arg);
         return TUSK_NOT_IN_TASK;
     }
-    return tusk_await(start_with_copy(tusk__running_loop, executor, function, arg,
-                                      tusk__cell_copy(*tusk__current_cell()), where));
+    future = start_with_copy(tusk__running_loop, options->executor, function, arg,
+                             tusk__cell_copy(*tusk__current_cell()), options->tusk__where, &job);
+    return options->wait && future ? await_end(future, job) : tusk_await(future);
 }
 
 /* ---- the default executor ---- */

@@ -357,6 +357,159 @@ static void test_cancel_of_a_task_in_to_thread(void **state)
     play_quietly(cancel_waiting_task);
 }
 
+/* ---- cancels that wait ---- */
+
+static int to_thread_to_the_end(void *arg)
+{
+    return tusk_to_thread(pass, arg, .wait = true);
+}
+
+struct writing {
+    struct gate *gate;
+    char *words;
+};
+
+static int write_words(void *arg)
+{
+    const struct writing *writing = arg;
+    int result = pass(writing->gate);
+
+    strcpy(writing->words, "written by the thread");
+    return result;
+}
+
+/* The function's argument, and what it writes to, stand on the stack of a task that is cancelled. */
+static int write_to_stack(void *arg)
+{
+    char words[200] = "";
+    struct writing writing = {arg, words};
+    int rc = tusk_to_thread(write_words, &writing, .wait = true);
+
+    expect_text(words, "written by the thread");
+    return rc;
+}
+
+static int cancel_to_the_end(void *arg)
+{
+    static struct gate gate;
+    tusk_task *task;
+
+    (void)arg;
+    gate_init(&gate, 5);
+    task = tusk_create_task(write_to_stack, &gate, .eager_start = true);
+    wait_at(&gate.reached);
+    expect(tusk_task_cancel(task, .msg = "enough"));
+    for (int i = 0; i < 3; i++)
+        expect_int(tusk_sleep(0), 0);
+    expect(!tusk_future_done(task));
+    /* Once more is no less. */
+    expect(tusk_task_cancel(task));
+    expect_int(tusk_task_cancelling(task), 2);
+    for (int i = 0; i < 3; i++)
+        expect_int(tusk_sleep(0), 0);
+    expect(!tusk_future_done(task));
+    sem_post(&gate.open);
+    expect_int(tusk_await(tusk_retain(task)), -ECANCELED);
+    expect_text(tusk_message(), "enough");
+    expect(tusk_future_cancelled(task));
+    tusk_release(task);
+    return 0;
+}
+
+static void test_a_cancel_that_waits(void **state)
+{
+    (void)state;
+    play_quietly(cancel_to_the_end);
+}
+
+static int results_to_the_end(void *arg)
+{
+    int disk = 3;
+
+    (void)arg;
+    expect_int(tusk_to_thread(number_of, &(int){6}, .wait = true), 6);
+    expect_int(tusk_to_thread(fail_with_message, &disk, .wait = true), -EIO);
+    expect_text(tusk_message(), "disk 3 is full");
+    expect_int(tusk_to_thread(return_cancelled, NULL, .wait = true), -ECANCELED);
+    expect_int(tusk_to_thread(NULL, NULL, .wait = true), -EINVAL);
+    return 0;
+}
+
+static void test_results_of_those_that_wait(void **state)
+{
+    (void)state;
+    play_quietly(results_to_the_end);
+}
+
+/* A time-out comes late, and an error that is overtaken by it is not reported. */
+static tusk_timeout timeout;
+
+static int to_thread_in_time(void *arg)
+{
+    tusk_try(tusk_timeout_enter(&timeout, 3600));
+    return tusk_timeout_exit(&timeout, to_thread_to_the_end(arg));
+}
+
+static int late_time_out(void *arg)
+{
+    static struct gate gate;
+    tusk_task *task;
+
+    (void)arg;
+    gate_init(&gate, -EIO);
+    task = tusk_create_task(to_thread_in_time, &gate, .eager_start = true);
+    wait_at(&gate.reached);
+    expect_int(tusk_timeout_reschedule(&timeout, tusk_loop_time(tusk_get_running_loop())), 0);
+    while (!tusk_timeout_expired(&timeout))
+        expect_int(tusk_sleep(0), 0);
+    for (int i = 0; i < 3; i++)
+        expect_int(tusk_sleep(0), 0);
+    expect(!tusk_future_done(task));
+    sem_post(&gate.open);
+    expect_int(tusk_await(task), -ETIMEDOUT);
+    return 0;
+}
+
+static void test_a_time_out_that_waits(void **state)
+{
+    (void)state;
+    play_quietly(late_time_out);
+}
+
+/* What is in the queue behind others has not started, and never will. */
+static int cancel_queued_to_the_end(void *arg)
+{
+    tusk_thread_pool_executor *pool = tusk_thread_pool_executor_create(1);
+    static struct gate busy;
+    static struct gate queued;
+    tusk_task *task;
+    tusk_future *first;
+
+    (void)arg;
+    gate_init(&busy, 1);
+    gate_init(&queued, 2);
+    expect_int(tusk_loop_set_default_executor(tusk_get_running_loop(), pool), 0);
+    first = tusk_run_in_executor(NULL, pass, &busy);
+    wait_at(&busy.reached);
+    task = tusk_create_task(to_thread_to_the_end, &queued, .eager_start = true);
+    expect(tusk_task_cancel(task));
+    expect_int(tusk_await(task), -ECANCELED);
+    expect(!tusk_future_done(first));
+    sem_post(&busy.open);
+    sem_post(&queued.open);
+    expect_int(tusk_await(first), 1);
+    expect_int(tusk_thread_pool_executor_shutdown(pool, true, false), 0);
+    expect_int(atomic_load(&queued.calls), 0);
+    tusk_thread_pool_executor_release(pool);
+    return 0;
+}
+
+static void test_a_cancel_before_the_start_does_not_wait(void **state)
+{
+    (void)state;
+    play_quietly(cancel_queued_to_the_end);
+}
+
 /* With one thread that is busy, what comes after it waits and can be cancelled. */
 static int cancel_queued(void *arg)
 {
@@ -973,6 +1126,10 @@ int main(void)
         live_test(test_cancel_leaves_the_thread_alone),
         live_test(test_cancel_of_a_task_in_to_thread),
         live_test(test_cancel_before_the_start),
+        live_test(test_a_cancel_that_waits),
+        live_test(test_results_of_those_that_wait),
+        live_test(test_a_time_out_that_waits),
+        live_test(test_a_cancel_before_the_start_does_not_wait),
         live_test(test_a_thread_outlives_its_loop),
         live_test(test_a_loop_closes_over_a_result_on_its_way),
         live_test(test_a_loop_closes_between_result_and_callback),
