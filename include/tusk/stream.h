@@ -117,9 +117,9 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil_any(tusk_stream *stream,
 TUSK_API size_t tusk_stream_partial(const tusk_stream *stream);
 
 /*
- * For parsers: lends what there is, at least `size` bytes (up to the limit) unless the stream ends before, and
- * leaves it in the stream. Returns how many there are; less than size only at the end. Suspends if
- * there are less.
+ * For parsers: lends what there is, at least `size` bytes unless the stream ends before, and
+ * leaves it in the stream. Returns how many there are; less than size only at the end; TUSK_LIMIT_OVERRUN, at once, if
+ * size is more than the limit. Suspends if there are less.
  */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data);
 

@@ -345,8 +345,11 @@ ssize_t tusk_stream_peek(tusk_stream *stream, size_t size, const char **ret_data
 {
     ssize_t rc = 1;
 
-    if (!stream || !ret_data || size > stream->limit)
+    if (!stream || !ret_data)
         return -EINVAL;
+    if (size > stream->limit)
+        return tusk_raise(TUSK_LIMIT_OVERRUN, "a look at %zu bytes of a stream whose .limit is %zu", size,
+                          stream->limit);
     tusk_try(begin(stream));
     while (rc > 0 && tusk__bytes_size(&stream->in) < size)
         rc = fill(stream);
