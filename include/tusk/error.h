@@ -75,7 +75,7 @@ enum {
     TUSK_STREAM_CLOSED = -10018,
     /* The stream ended before all that was asked for had come. */
     TUSK_INCOMPLETE_READ = -10019,
-    /* A line, or what stands before a separator, is longer than the stream's limit. */
+    /* A line, what stands before a separator, or what tusk_stream_peek() is to show, is longer than the stream's limit. */
     TUSK_LIMIT_OVERRUN = -10020,
 
     /* --- the resolver's: EAI_AGAIN of <netdb.h> is TUSK_EAI_AGAIN; see tusk/resolver.h --- */

@@ -9,7 +9,8 @@
  * coroutine has ended. The first one cancels the coroutine, which may clean up; if it ends
  * cancelled, and by this cancel alone, the run returns -EINTR. It also does if the signal came too
  * late to cancel anything. A second SIGINT ends the process, as does one that comes while the run
- * waits for its last tasks and threads.
+ * waits for its last tasks and threads. A program that a script starts in the background, with &, ignores SIGINT from
+ * its start, and so does its run: end it by SIGTERM, or give it a handler (tusk/signal.h).
  */
 #ifndef TUSK_RUN_H
 #define TUSK_RUN_H

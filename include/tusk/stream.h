@@ -31,7 +31,8 @@
  * Errors. When the connection is lost, reads first give what had come, also what only the system has when
  * a write fails. Then they, and all writes,
  * return the error: -ECONNRESET, -EPIPE, -ETIMEDOUT, a code of TLS. After tusk_stream_close() or
- * tusk_stream_abort() they return TUSK_STREAM_CLOSED. A task that is cancelled while it reads loses
+ * tusk_stream_abort() they return TUSK_STREAM_CLOSED, and so does a call that waits while another task closes the
+ * stream under it; what had come and was not read yet is gone. A task that is cancelled while it reads loses
  * nothing. A write of no more than the high-water mark happens whole, or, cancelled, not at all. A larger one that
  * is cancelled has perhaps written some of it, so all that is left to do is to abort the stream.
  *
