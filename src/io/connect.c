@@ -402,7 +402,10 @@ static int check_tls(const struct tusk_connection_options *options, const char *
         return tusk_raise(-EINVAL, ".server_hostname and the time-outs of TLS mean nothing without .tls");
     if (options->tls && !options->server_hostname && !host)
         return tusk_raise(-EINVAL, "TLS without a host needs .server_hostname");
-    return options->tls ? tusk__tls_check_side(options->tls, false) : 0;
+    if (!options->tls)
+        return 0;
+    tusk_try(tusk__tls_check_side(options->tls, false));
+    return tusk__tls_check_timeouts(options->handshake_timeout, options->shutdown_timeout);
 }
 
 static int check(const struct tusk_connection_options *options)

@@ -184,7 +184,10 @@ static int check(tusk_client_handler *handler, tusk_server **ret_server,
         return tusk_raise(-EINVAL, "a backlog or a drain_timeout that is no number of this kind");
     if (!options->tls && (options->handshake_timeout != 0 || options->shutdown_timeout != 0))
         return tusk_raise(-EINVAL, "the time-outs of TLS mean nothing without .tls");
-    return options->tls ? tusk__tls_check_side(options->tls, true) : 0;
+    if (!options->tls)
+        return 0;
+    tusk_try(tusk__tls_check_side(options->tls, true));
+    return tusk__tls_check_timeouts(options->handshake_timeout, options->shutdown_timeout);
 }
 
 /* The request is complete. */

@@ -18,4 +18,7 @@ int tusk__tls_start(struct tusk_stream *stream, struct tusk_tls_context *context
 /* 0, or -EINVAL with a message: the context is for the other side. */
 int tusk__tls_check_side(const struct tusk_tls_context *context, bool server_side);
 
+/* 0, or -EINVAL with a message: one is negative or no number. */
+int tusk__tls_check_timeouts(double handshake, double shutdown);
+
 #endif

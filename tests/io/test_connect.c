@@ -156,6 +156,11 @@ static int misuse(void *arg)
     expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .happy_eyeballs_delay = -1), -EINVAL);
     expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .server_hostname = "x"), -EINVAL);
     expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .handshake_timeout = 1), -EINVAL);
+    expect_text(tusk_message(), ".server_hostname and the time-outs of TLS mean nothing without .tls");
+    expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .shutdown_timeout = 1), -EINVAL);
+    expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .shutdown_timeout = NAN), -EINVAL);
+    expect_int(tusk_open_unix_connection("/nowhere", &stream, .handshake_timeout = 1), -EINVAL);
+    expect_int(tusk_open_unix_connection("/nowhere", &stream, .shutdown_timeout = 1), -EINVAL);
     expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .local_port = 65536), -EINVAL);
     expect_int(tusk_open_connection("::1", 1, &stream, .family = AF_INET), TUSK_EAI_ADDRFAMILY);
     expect_int(tusk_open_connection("", 1, &stream), TUSK_EAI_NONAME);

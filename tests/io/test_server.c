@@ -418,6 +418,10 @@ static int misuse(void *arg)
     expect_int(tusk_start_server(echo, NULL, "127.0.0.1", 0, &server, .backlog = -1), -EINVAL);
     expect_int(tusk_start_server(echo, NULL, "127.0.0.1", 0, &server, .drain_timeout = NAN), -EINVAL);
     expect_int(tusk_start_server(echo, NULL, "127.0.0.1", 0, &server, .handshake_timeout = 1), -EINVAL);
+    expect_text(tusk_message(), "the time-outs of TLS mean nothing without .tls");
+    expect_int(tusk_start_server(echo, NULL, "127.0.0.1", 0, &server, .shutdown_timeout = 1), -EINVAL);
+    expect_int(tusk_start_unix_server(echo, NULL, "/nowhere/at/all", &server, .handshake_timeout = 1),
+               -EINVAL);
     expect_int(tusk_start_server(echo, NULL, "192.0.2.1", 0, &server), -EADDRNOTAVAIL);
     expect_int(tusk_start_unix_server(echo, NULL, NULL, &server), -EINVAL);
     expect_int(tusk_start_unix_server(echo, NULL, "", &server), -EINVAL);

@@ -211,6 +211,38 @@ static int connect_to_plain(void *arg)
     return 0;
 }
 
+/* Nobody is connected, and no client fails later, for a number that cannot be meant. */
+static int bad_times(void *arg)
+{
+    tusk_tls_context *client = new_client();
+    tusk_tls_context *own = new_server();
+    tusk_server *server = NULL;
+    tusk_stream *stream = NULL;
+
+    (void)arg;
+    expect_int(
+        tusk_start_unix_server(echo_line, NULL, new_path(), &server, .tls = own, .handshake_timeout = -1),
+        -EINVAL);
+    expect_text(tusk_message(), "a time-out of -1 seconds for TLS");
+    expect_int(
+        tusk_start_unix_server(echo_line, NULL, unix_path, &server, .tls = own, .shutdown_timeout = NAN),
+        -EINVAL);
+    expect_int(tusk_open_unix_connection(unix_path, &stream, .tls = client, .server_hostname = "localhost",
+                                         .handshake_timeout = -1),
+               -EINVAL);
+    expect_int(tusk_open_connection("127.0.0.1", 1, &stream, .tls = client, .shutdown_timeout = -1), -EINVAL);
+    expect(!server && !stream);
+    tusk_tls_context_release(client);
+    tusk_tls_context_release(own);
+    return 0;
+}
+
+static void test_time_outs_that_cannot_be(void **state)
+{
+    (void)state;
+    play_quietly(bad_times);
+}
+
 static void test_plain_server(void **state)
 {
     (void)state;
@@ -297,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_told_in_debug_mode),
         cmocka_unit_test(test_plain_server),
+        cmocka_unit_test(test_time_outs_that_cannot_be),
         cmocka_unit_test(test_cancelled_anywhere),
         cmocka_unit_test(test_drained_in_the_handshake),
     };

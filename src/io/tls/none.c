@@ -33,6 +33,13 @@ int tusk__tls_check_side(const struct tusk_tls_context *context, bool server_sid
     return refuse();
 }
 
+int tusk__tls_check_timeouts(double handshake, double shutdown)
+{
+    (void)handshake;
+    (void)shutdown;
+    return refuse();
+}
+
 int tusk__tls_start(struct tusk_stream *stream, struct tusk_tls_context *context,
                     const struct tusk_start_tls_options *options)
 {

@@ -28,6 +28,12 @@ static int check_timeout(double seconds)
     return seconds >= 0 ? 0 : tusk_raise(-EINVAL, "a time-out of %g seconds for TLS", seconds);
 }
 
+int tusk__tls_check_timeouts(double handshake, double shutdown)
+{
+    tusk_try(check_timeout(handshake));
+    return check_timeout(shutdown);
+}
+
 static int check_name(const struct tusk_tls_context *context, const char *hostname)
 {
     if (context->server_side)
@@ -42,8 +48,7 @@ static int check_name(const struct tusk_tls_context *context, const char *hostna
 
 static int check_options(const struct tusk_tls_context *context, const struct tusk_start_tls_options *options)
 {
-    tusk_try(check_timeout(options->handshake_timeout));
-    tusk_try(check_timeout(options->shutdown_timeout));
+    tusk_try(tusk__tls_check_timeouts(options->handshake_timeout, options->shutdown_timeout));
     return check_name(context, options->server_hostname);
 }
 
