@@ -69,28 +69,19 @@ static int copy_lines(void *arg)
     return (int)length;
 }
 
-/* The whole group of processes that the program is: a shell, and what it has started. */
-static void signal_group(tusk_process *process, int signum)
-{
-    int code;
-
-    if (!tusk_process_returncode(process, &code))
-        kill(-tusk_process_pid(process), signum);
-}
-
-/* Asks it to end, and if it does not within the deadline, kills it. Its output is still read meanwhile. */
+/* Asks it, and what it has started, to end, and if it does not within the deadline, kills them. Its output is still read meanwhile. */
 static void end_process(tusk_process *process, const char *name)
 {
     tusk_timeout timeout;
     int rc = tusk_timeout_enter(&timeout, deadline);
 
-    signal_group(process, SIGTERM);
+    tusk_process_killpg(process, SIGTERM);
     if (rc == 0)
         rc = tusk_timeout_exit(&timeout, tusk_process_wait(process));
     if (rc >= 0)
         return;
     say(name, "does not end, and is killed");
-    signal_group(process, SIGKILL);
+    tusk_process_killpg(process, SIGKILL);
 }
 
 /* Its exit status when it has ended; -ECANCELED when it was ended because we were cancelled. */

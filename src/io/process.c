@@ -326,6 +326,7 @@ static int start_with_ends(struct tusk_process *process, const char *const argv[
     int rc;
 
     tusk_try(make_ends(&ends, options));
+    process->has_group = spawn.new_session || spawn.new_group;
     rc = make_streams(process, &ends, options->limit);
     memcpy(spawn.fds, ends.child, sizeof spawn.fds);
     if (rc == 0)
@@ -472,6 +473,19 @@ int tusk_process_send_signal(tusk_process *process, int signum)
     if (rc == -ENOSYS || rc == -EPERM)
         rc = kill(process->pid, signum) < 0 ? -errno : 0;
     return rc;
+}
+
+/* A group's number is nobody else's as long as its leader's end was not taken. */
+int tusk_process_killpg(tusk_process *process, int signum)
+{
+    if (!process || signum < 0)
+        return -EINVAL;
+    if (!process->has_group)
+        return tusk_raise(-EINVAL, "process %d was not started with .new_process_group or .start_new_session",
+                          (int)process->pid);
+    if (process->ended)
+        return -ESRCH;
+    return kill(-process->pid, signum) < 0 ? -errno : 0;
 }
 
 int tusk_process_terminate(tusk_process *process)

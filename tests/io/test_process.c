@@ -730,6 +730,62 @@ static void test_a_session_of_its_own(void **state)
     play_quietly(sessions);
 }
 
+/*
+ * A shell and what it has started, which ends when it is told and says so by the end of the pipe that both have. To the
+ * shell alone the signal would not reach it.
+ */
+static int group(void *arg)
+{
+    const bool *session = arg;
+    tusk_process *process;
+    const char *line;
+    char byte;
+
+    tusk_try(tusk_create_subprocess_shell("sleep 1000 & echo ready; wait", &process, .stdout_fd = TUSK_PIPE,
+                                          .start_new_session = *session, .new_process_group = !*session));
+    expect_int(tusk_stream_readline(tusk_process_stdout(process), &line), 6);
+    expect_int(tusk_process_killpg(process, 0), 0);
+    expect_int(tusk_process_killpg(process, -1), -EINVAL);
+    expect_int(tusk_process_killpg(process, 1000), -EINVAL);
+    expect_int(tusk_process_killpg(process, SIGTERM), 0);
+    expect_int(tusk_stream_read(tusk_process_stdout(process), &byte, 1), 0);
+    expect_int(tusk_process_wait(process), 128 + SIGTERM);
+    expect_int(tusk_process_killpg(process, SIGTERM), -ESRCH);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_a_signal_to_a_group(void **state)
+{
+    static const bool ways[] = {false, true};
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(play_with(group, (void *)&ways[i], false), 0);
+}
+
+/* Its group is ours: nobody in it is to be ended. */
+static int no_group(void *arg)
+{
+    tusk_process *process;
+
+    (void)arg;
+    tusk_try(tusk_create_subprocess_shell("exec cat", &process, .stdin_fd = TUSK_PIPE));
+    expect_int(tusk_process_killpg(process, SIGTERM), -EINVAL);
+    expect(strstr(tusk_message(), ".new_process_group") != NULL);
+    expect_int(tusk_process_killpg(NULL, SIGTERM), -EINVAL);
+    tusk_stream_close(tusk_process_stdin(process));
+    expect_int(tusk_process_wait(process), 0);
+    tusk_process_release(process);
+    return 0;
+}
+
+static void test_no_signal_to_the_group_of_the_parent(void **state)
+{
+    (void)state;
+    play_quietly(no_group);
+}
+
 /* Where there are no descriptors of processes, threads wait. */
 static void test_without_pidfd(void **state)
 {
@@ -800,6 +856,8 @@ int main(void)
         cmocka_unit_test(test_the_end_of_the_loop_ends_processes),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_a_session_of_its_own),
+        cmocka_unit_test(test_a_signal_to_a_group),
+        cmocka_unit_test(test_no_signal_to_the_group_of_the_parent),
         cmocka_unit_test(test_without_pidfd),
         cmocka_unit_test(test_failures),
     };
