@@ -11,7 +11,7 @@ import re
 NAME = re.compile(
     r"`(?P<code>[^`]+)`"
     r"|(?P<chapter>\btusk/[a-z_]+\.h\b|\btusk\.h\b)"
-    r"|(?<![\w.])(?P<name>tusk_[a-z0-9_]+|TUSK_[A-Z0-9_]+)(?P<call>\(\))?"
+    r"|(?<![\w.])(?P<name>tusk_[a-z0-9_]+|TUSK_[A-Z0-9_]+)(?P<call>\(\))?(?P<value>=\w+)?"
     r"|(?<![\w.\"'/])(?P<option>\.[a-z][a-z_]+)\b(?!\.\w)"
     r"|(?<![\w-])(?P<errno>-E[A-Z0-9]+)\b"
 )
@@ -79,6 +79,8 @@ def span_of(match, symbols):
         return "option", match["option"]
     if match["errno"]:
         return "errno", match["errno"]
+    if match["value"]:
+        return "code", match["name"] + match["value"]
     symbol = symbols.get(match["name"])
     if symbol is None:
         return "code", match["name"] + (match["call"] or "")

@@ -40,6 +40,7 @@ maximum_signature_line_length = 90
 html_theme = "furo" if importlib.util.find_spec("furo") else "alabaster"
 html_static_path = [os.path.join(HERE, "static")]
 html_css_files = ["tusk.css"]
+html_js_files = ["tusk.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -40,6 +40,15 @@ def bold(name):
     return f"\\fB\\%{escape(name)}\\fP"
 
 
+def section_of(name):
+    """TUSK_QUEUE_FULL is not tusk_queue_full: where files have no upper case, only the section parts them."""
+    return "3const" if name.isupper() else "3"
+
+
+def file_of(name):
+    return f"man3/{name}.{section_of(name)}"
+
+
 def guard(line):
     """A line that begins like a request is no request."""
     return "\\&" + line if line.startswith((".", "'")) else line
@@ -96,7 +105,8 @@ class Page:
             chapter = self.writer.library.chapter_page(value)
             return bold(chapter.page) + "(7)" if chapter else escape(value)
         if kind in ("function", "macro"):
-            return bold(value) + ("(3)" if self.writer.symbols[value].group.name != self.name else "()")
+            own = self.writer.symbols[value].group.name == self.name
+            return bold(value) + ("()" if own else f"({section_of(value)})")
         return bold(value)
 
     def blocks(self, blocks):
@@ -150,9 +160,9 @@ class Writer:
             if not group.name:
                 continue
             page = self.group_page(group)
-            yield f"man3/{group.name}.3", str(page)
+            yield file_of(group.name), str(page)
             for symbol in group.symbols[1:]:
-                yield f"man3/{symbol.name}.3", f".so man3/{group.name}.3\n"
+                yield file_of(symbol.name), f".so {file_of(group.name)}\n"
         for chapter in self.library.chapters:
             yield f"man7/{chapter.page}.7", str(self.chapter_page(chapter))
         yield "man7/tusk.7", str(self.overview_page())
@@ -160,14 +170,14 @@ class Writer:
             yield "man7/tusk-errors.7", str(self.errors_page())
             for code in self.errors:
                 if code.startswith("TUSK_"):
-                    yield f"man3/{code}.3", ".so man7/tusk-errors.7\n"
+                    yield file_of(code), ".so man7/tusk-errors.7\n"
 
     # --- a comment ---
 
     def group_page(self, group):
         names = ", ".join(symbol.name for symbol in group.symbols)
         title = f"{names} \\- {escape_prose(summary(self.library, group))}"
-        page = Page(self, group.name, "3", title, group.chapter.path)
+        page = Page(self, group.name, section_of(group.name), title, group.chapter.path)
         page.heading("synopsis")
         page.code(["#include <tusk.h>", ""] + self.synopsis(group), 0)
         parts = self.parts(group)
@@ -308,13 +318,13 @@ class Writer:
         users = [symbol.name for symbol in self.library.users(group.name)]
         wanted = named + options + users + [other.name for other in beside[:4]]
         own = {symbol.name for symbol in group.symbols}
-        pages = {}
+        pages = set()
         for name in wanted:
             symbol = self.symbols.get(name)
             if symbol is not None and name not in own and symbol.group.name and name in \
                     {s.name for s in symbol.group.symbols}:
-                pages[name] = "3"
-        return [(name, "3") for name in sorted(pages)] + [(group.chapter.page, "7")]
+                pages.add(name)
+        return [(name, section_of(name)) for name in sorted(pages)] + [(group.chapter.page, "7")]
 
     # --- a header ---
 
@@ -335,7 +345,7 @@ class Writer:
             if not group.name:
                 self.constants(page, group)
                 continue
-            names = ", ".join(bold(symbol.name) + "(3)" for symbol in group.symbols)
+            names = ", ".join(f"{bold(symbol.name)}({section_of(symbol.name)})" for symbol in group.symbols)
             page.tagged(names, [("text", summary(self.library, group) + ".")])
         others = [name for name in self.chapter_names(chapter)]
         page.see_also(others + [("tusk-errors", "7"), ("tusk", "7")])

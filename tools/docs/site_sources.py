@@ -17,7 +17,7 @@ INDEX = "README.md"
 PARTS = [
     ("Begin", ["docs/install.md", "docs/tutorial/en/*.md", "examples/lessons/README.md", "docs/cookbook.md"]),
     ("На русском", ["docs/tutorial/ru/*.md"]),
-    ("Reference", ["reference/index", "docs/errors.md", "genindex"]),
+    ("Reference", ["reference/index", "docs/errors.md", "reference/names"]),
     ("From asyncio", ["docs/asyncio.md", "docs/asyncio-*.md"]),
     ("About tusk", ["docs/design.md", "docs/*.md", "bench/README.md", "bench/load/README.md", "CHANGELOG.md"]),
 ]
@@ -40,7 +40,7 @@ class Writer:
     def expand(self, patterns):
         found, named = [], {path for _, others in PARTS for path in others if "*" not in path}
         for pattern in patterns:
-            if pattern in ("genindex", "reference/index"):
+            if pattern in ("reference/names", "reference/index"):
                 found.append(pattern)
                 continue
             paths = sorted(glob.glob(os.path.join(self.root, pattern)), key=self.order)
@@ -62,6 +62,7 @@ class Writer:
         for chapter in self.library.chapters:
             yield f"reference/{chapter.name}.rst", self.chapter(chapter)
         yield "reference/index.rst", self.reference()
+        yield "reference/names.rst", self.names()
         while set(self.shown) - done:
             path = min(set(self.shown) - done)
             done.add(path)
@@ -123,7 +124,7 @@ class Writer:
 
     @staticmethod
     def short(path):
-        return {"genindex": "Alphabetical index", "examples/lessons/README.md": "Lessons",
+        return {"examples/lessons/README.md": "Lessons",
                 "bench/README.md": "Benchmarks", "CHANGELOG.md": "Changes"}.get(path, "")
 
     # --- files ---
@@ -158,17 +159,28 @@ class Writer:
     def reference(self):
         overview = self.library.overview
         lines = title("Reference")
-        lines += [self.inline(overview.title.partition(": ")[2].capitalize()), "",
+        lines += [self.inline(overview.title.removeprefix("tusk: ").replace("tasks", "Tasks", 1)), "",
                   "Each header is a chapter. ``#include <tusk.h>`` has all of them.", ""]
         for chapter in self.library.chapters:
-            about = self.library.listed.get(chapter.name, "")
+            about = chapter.heading()[1] or self.library.listed.get(chapter.name, "")
             lines += [f":doc:`{chapter.name}`", "   " + self.inline(about), ""]
         for kind, value in overview.blocks[1:]:
             if kind == "text" and value != "One header for each chapter:":
                 lines += [self.inline(value), ""]
-        lines += ["An error code is looked up in `Error codes <../docs/errors.html>`__, and a name in the :ref:`genindex`.", "",
+        lines += ["An error code is looked up in `Error codes <../docs/errors.html>`__, and a name in the :doc:`alphabetical index <names>`.", "",
                   ".. toctree::", "   :hidden:", ""]
         lines += [f"   {chapter.name}" for chapter in self.library.chapters]
+        return "\n".join(lines) + "\n"
+
+    def names(self):
+        """All names, by the letter behind tusk's own."""
+        lines, letter = title("Alphabetical index"), ""
+        for name in sorted(self.symbols, key=lambda name: (name.lower(), name)):
+            if name[5].upper() != letter:
+                letter = name[5].upper()
+                lines += ["", *title(letter, "-")]
+            chapter = self.symbols[name].group.chapter.name
+            lines.append(f"- {self.role(self.symbols[name].kind, name)} (:doc:`{chapter}`)")
         return "\n".join(lines) + "\n"
 
     def chapter(self, chapter):
