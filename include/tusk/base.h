@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * The version of these headers, which is the one that a program was compiled with: as numbers, for #if,
- * and as text. tusk_version() is that of the library.
+ * The version of these headers, which is the one that a program was compiled with: as numbers, for
+ * #if, and as text. tusk_version() is that of the library.
  */
 #define TUSK_VERSION_MAJOR 0
 #define TUSK_VERSION_MINOR 1
@@ -42,7 +42,10 @@
 #define TUSK__STRING(x) TUSK__STRING_OF(x)
 #define TUSK__HERE __FILE__ ":" TUSK__STRING(__LINE__)
 
-/* The compiler checks the arguments as it does printf's: the format is parameter text, its arguments begin at first. */
+/*
+ * The compiler checks the arguments as it does printf's: the format is parameter text, its
+ * arguments begin at first.
+ */
 #define TUSK_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 TUSK_BEGIN_DECLS

@@ -67,10 +67,10 @@ TUSK_API TUSK_MUST_CHECK int tusk_open_connection(const char *host, int port, tu
                                                   const struct tusk_connection_options *options);
 
 /*
- * The same as tusk_open_connection() by a Unix socket at this path. One that begins with '@' is a name in the abstract
- * namespace, which only Linux has; write "./@name" for a file. -ENAMETOOLONG: the system has no
- * room for such a long path (107 bytes on Linux); nothing is ever cut. -ENOENT, -ECONNREFUSED:
- * nobody is there. Suspends. Options: .tls, .server_hostname (needed with .tls),
+ * The same as tusk_open_connection() by a Unix socket at this path. One that begins with '@' is a
+ * name in the abstract namespace, which only Linux has; write "./@name" for a file. -ENAMETOOLONG:
+ * the system has no room for such a long path (107 bytes on Linux); nothing is ever cut. -ENOENT,
+ * -ECONNREFUSED: nobody is there. Suspends. Options: .tls, .server_hostname (needed with .tls),
  * .handshake_timeout, .shutdown_timeout, .limit.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_open_unix_connection(const char *path, tusk_stream **ret_stream,

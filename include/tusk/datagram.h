@@ -45,10 +45,16 @@ TUSK_API TUSK_MUST_CHECK int tusk_open_datagram(const struct tusk_datagram_optio
 
 /* ---- by callbacks ---- */
 
-/* A socket for messages by callbacks. Valid from connection_made until connection_lost has returned. */
+/*
+ * A socket for messages by callbacks. Valid from connection_made until connection_lost has
+ * returned.
+ */
 typedef struct tusk_datagram_transport tusk_datagram_transport;
 
-/* What a transport calls, each with the pointer of yours as self. Any may be NULL. None may suspend. */
+/*
+ * What a transport calls, each with the pointer of yours as self. Any may be NULL. None may
+ * suspend.
+ */
 struct tusk_datagram_protocol {
     /* The socket is open. The first call. */
     void (*connection_made)(void *self, tusk_datagram_transport *transport);

@@ -1,5 +1,6 @@
 /*
- * Exceptions: what is known of an error beside its code, its message, and, for a group, each of its errors.
+ * Exceptions: what is known of an error beside its code, its message, and, for a group, each of its
+ * errors.
  *
  *     if (rc == TUSK_EXCEPTION_GROUP)
  *         for (size_t i = 0; i < tusk_exception_count(tusk_exception_last()); i++)
@@ -42,8 +43,8 @@ TUSK_API tusk_exception *tusk_exception_retain(const tusk_exception *exception);
 TUSK_API void tusk_exception_release(tusk_exception *exception);
 
 /*
- * Makes an error this task's last one again, and returns its code; for NULL, code. Like tusk_raise(),
- * but with all that is known of the error.
+ * Makes an error this task's last one again, and returns its code; for NULL, code. Like
+ * tusk_raise(), but with all that is known of the error.
  */
 TUSK_API int tusk_exception_raise(const tusk_exception *exception, int code);
 

@@ -38,8 +38,8 @@ struct tusk_cancel_options {
 TUSK_API tusk_future *tusk_create_future(const char *where);
 
 /*
- * The same as tusk_create_future() for a loop that may not run yet. Also -EINVAL for a NULL loop, and
- * TUSK_LOOP_CLOSED.
+ * The same as tusk_create_future() for a loop that may not run yet. Also -EINVAL for a NULL loop,
+ * and TUSK_LOOP_CLOSED.
  */
 TUSK_API tusk_future *tusk_loop_create_future(tusk_loop *loop, const char *where);
 

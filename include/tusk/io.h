@@ -66,7 +66,9 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_writev(int fd, const struct iovec *data, i
  */
 TUSK_API TUSK_MUST_CHECK int tusk_sendall(int fd, const void *data, size_t size);
 
-/* The same as tusk_read() and tusk_write() at a place in a file, whose own position stays as it is. */
+/*
+ * The same as tusk_read() and tusk_write() at a place in a file, whose own position stays as it is.
+ */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_pread(int fd, void *buffer, size_t size, off_t offset);
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_pwrite(int fd, const void *data, size_t size, off_t offset);
 
@@ -160,8 +162,8 @@ TUSK_API bool tusk_loop_remove_reader(tusk_loop *loop, int fd);
 TUSK_API bool tusk_loop_remove_writer(tusk_loop *loop, int fd);
 
 /*
- * The same as tusk_loop_add_reader(), tusk_loop_remove_reader() and their kin, of the running loop. Adding
- * returns TUSK_NO_RUNNING_LOOP without one, removing false.
+ * The same as tusk_loop_add_reader(), tusk_loop_remove_reader() and their kin, of the running loop.
+ * Adding returns TUSK_NO_RUNNING_LOOP without one, removing false.
  */
 TUSK_API int tusk_add_reader(int fd, tusk_callback *callback, void *arg);
 TUSK_API int tusk_add_writer(int fd, tusk_callback *callback, void *arg);

@@ -140,8 +140,8 @@ TUSK_API tusk_handle tusk_loop_call_soon(tusk_loop *loop, tusk_callback *callbac
                                          const struct tusk_call_options *options);
 
 /*
- * The same as tusk_loop_call_soon() after delay seconds: at once if that is 0 or less, never if it is infinite. -EINVAL for
- * NaN. Equal deadlines run in the order of their making.
+ * The same as tusk_loop_call_soon() after delay seconds: at once if that is 0 or less, never if it
+ * is infinite. -EINVAL for NaN. Equal deadlines run in the order of their making.
  */
 TUSK_API tusk_handle tusk_loop_call_later(tusk_loop *loop, double delay, tusk_callback *callback, void *arg,
                                           const struct tusk_call_options *options);
@@ -248,8 +248,8 @@ TUSK_API double tusk_loop_get_slow_callback_duration(const tusk_loop *loop);
 TUSK_API int tusk_loop_fileno(const tusk_loop *loop);
 
 /*
- * How many seconds an outer loop may wait for the descriptor of tusk_loop_fileno(): 0 if callbacks are ready, infinity if
- * there is no timer. Then call tusk_loop_run_once(loop, 0).
+ * How many seconds an outer loop may wait for the descriptor of tusk_loop_fileno(): 0 if callbacks
+ * are ready, infinity if there is no timer. Then call tusk_loop_run_once(loop, 0).
  */
 TUSK_API double tusk_loop_timeout(tusk_loop *loop);
 

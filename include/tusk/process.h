@@ -76,8 +76,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_create_subprocess_exec(const char *const argv[
                                                          const struct tusk_subprocess_options *options);
 
 /*
- * The same as tusk_create_subprocess_exec() by way of "/bin/sh -c command". Mind what is in the command:
- * the shell takes a part of it that came from elsewhere for its own language.
+ * The same as tusk_create_subprocess_exec() by way of "/bin/sh -c command". Mind what is in the
+ * command: the shell takes a part of it that came from elsewhere for its own language.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_create_subprocess_shell(const char *command, tusk_process **ret_process,
                                                           const struct tusk_subprocess_options *options);

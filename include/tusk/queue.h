@@ -86,8 +86,8 @@ typedef struct tusk_queue {
     TUSK__QUEUE_INIT(sizeof(type), maxsize, compare, false, false, NULL)
 
 /*
- * The same as TUSK_QUEUE_INIT() and the others with the items in an array of yours, not a pointer: its
- * length is the limit.
+ * The same as TUSK_QUEUE_INIT() and the others with the items in an array of yours, not a pointer:
+ * its length is the limit.
  */
 #define TUSK_QUEUE_INIT_IN(array)                                                                            \
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), NULL, false, true, (char *)(array))
@@ -97,9 +97,9 @@ typedef struct tusk_queue {
     TUSK__QUEUE_INIT(sizeof *(array), TUSK__ARRAY_LENGTH(array), compare, false, true, (char *)(array))
 
 /*
- * The same as TUSK_QUEUE_INIT() and the others for sizes known at run time. memory: maxsize * item_size bytes, aligned for the items,
- * that live as long as the queue; or NULL for the queue's own. Memory without a limit is not used.
- * Does not suspend.
+ * The same as TUSK_QUEUE_INIT() and the others for sizes known at run time. The memory has maxsize
+ * times item_size bytes, aligned for the items, and lives as long as the queue; NULL: the queue's
+ * own. Memory without a limit is not used. Does not suspend.
  */
 TUSK_API void tusk_queue_init(tusk_queue *queue, size_t item_size, size_t maxsize, void *memory);
 TUSK_API void tusk_lifo_queue_init(tusk_queue *queue, size_t item_size, size_t maxsize, void *memory);

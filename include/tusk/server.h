@@ -106,12 +106,12 @@ TUSK_API TUSK_MUST_CHECK int tusk_start_server(tusk_client_handler *handler, voi
                                                const struct tusk_server_options *options);
 
 /*
- * The same as tusk_start_server() on a Unix socket at this path; '@name' is a name in the abstract namespace, which only
- * Linux has. A socket that a dead server has left there is removed; one that somebody listens on is
- * not: -EADDRINUSE. (The way to know is to connect to it: that server sees a client that leaves at
- * once.) The file goes when the server is closed, if it is still this one's. -ENAMETOOLONG as
- * tusk_open_unix_connection(); -ENOENT, -EACCES, -EROFS for the folder; TUSK_NO_RUNNING_LOOP. Does
- * not suspend.
+ * The same as tusk_start_server() on a Unix socket at this path; '@name' is a name in the abstract
+ * namespace, which only Linux has. A socket that a dead server has left there is removed; one that
+ * somebody listens on is not: -EADDRINUSE. (The way to know is to connect to it: that server sees a
+ * client that leaves at once.) The file goes when the server is closed, if it is still this one's.
+ * -ENAMETOOLONG as tusk_open_unix_connection(); -ENOENT, -EACCES, -EROFS for the folder;
+ * TUSK_NO_RUNNING_LOOP. Does not suspend.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_start_unix_server(tusk_client_handler *handler, void *arg, const char *path,
                                                     tusk_server **ret_server,

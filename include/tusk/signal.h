@@ -32,8 +32,9 @@ TUSK_API int tusk_loop_add_signal_handler(tusk_loop *loop, int signum, tusk_call
 
 /*
  * Takes the handler away: the signal does again what it does by default. A call that is still to
- * come is forgotten. Returns 1, or 0 if the loop had none; -EINVAL as tusk_loop_add_signal_handler().
- * Closing a loop does this for all of its handlers. Does not suspend. The loop's thread.
+ * come is forgotten. Returns 1, or 0 if the loop had none; -EINVAL as
+ * tusk_loop_add_signal_handler(). Closing a loop does this for all of its handlers. Does not
+ * suspend. The loop's thread.
  */
 TUSK_API int tusk_loop_remove_signal_handler(tusk_loop *loop, int signum);
 

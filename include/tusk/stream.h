@@ -107,8 +107,8 @@ TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil(tusk_stream *stream, cons
                                                        const char **ret_data);
 
 /*
- * The same as tusk_stream_readuntil(), up to whichever of several separators ends first; of two that
- * end there, the longer one.
+ * The same as tusk_stream_readuntil(), up to whichever of several separators ends first; of two
+ * that end there, the longer one.
  */
 TUSK_API TUSK_MUST_CHECK ssize_t tusk_stream_readuntil_any(tusk_stream *stream,
                                                            const struct iovec *separators, size_t count,

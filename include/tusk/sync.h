@@ -121,8 +121,8 @@ typedef struct tusk_condition {
 } tusk_condition;
 
 /*
- * A condition that shares the lock at this address, with other conditions or with code that takes the
- * lock by itself; and one with a lock of its own.
+ * A condition that shares the lock at this address, with other conditions or with code that takes
+ * the lock by itself; and one with a lock of its own.
  */
 #define TUSK_CONDITION_INIT_WITH(lock)                                                                       \
     {                                                                                                        \
@@ -133,7 +133,10 @@ typedef struct tusk_condition {
 /* 0: wait on; positive: true; negative: an error. Must not suspend. */
 typedef int tusk_predicate(void *arg);
 
-/* As tusk_lock_acquire(), tusk_lock_release() and tusk_lock_locked(), for the lock of the condition. */
+/*
+ * As tusk_lock_acquire(), tusk_lock_release() and tusk_lock_locked(), for the lock of the
+ * condition.
+ */
 TUSK_API TUSK_MUST_CHECK int tusk_condition_acquire(tusk_condition *condition);
 TUSK_API int tusk_condition_release(tusk_condition *condition);
 TUSK_API bool tusk_condition_locked(const tusk_condition *condition);
@@ -170,7 +173,9 @@ typedef struct tusk_semaphore {
     int64_t value_;
 } tusk_semaphore;
 
-/* A semaphore with so many permits. The value must not be negative: the calls return -EINVAL then. */
+/*
+ * A semaphore with so many permits. The value must not be negative: the calls return -EINVAL then.
+ */
 #define TUSK_SEMAPHORE_INIT(value)                                                                           \
     {                                                                                                        \
         TUSK__WAITERS_INIT, value                                                                            \
@@ -200,15 +205,18 @@ typedef struct tusk_bounded_semaphore {
     int64_t bound_;
 } tusk_bounded_semaphore;
 
-/* A bounded semaphore with so many permits. The value must not be negative: the calls return -EINVAL then. */
+/*
+ * A bounded semaphore with so many permits. The value must not be negative: the calls return
+ * -EINVAL then.
+ */
 #define TUSK_BOUNDED_SEMAPHORE_INIT(value)                                                                   \
     {                                                                                                        \
         TUSK_SEMAPHORE_INIT(value), value                                                                    \
     }
 
 /*
- * As tusk_semaphore_acquire(), tusk_semaphore_release() and tusk_semaphore_locked(); but releasing it
- * more often than it was acquired is -EINVAL, and changes nothing.
+ * As tusk_semaphore_acquire(), tusk_semaphore_release() and tusk_semaphore_locked(); but releasing
+ * it more often than it was acquired is -EINVAL, and changes nothing.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_bounded_semaphore_acquire(tusk_bounded_semaphore *semaphore);
 TUSK_API int tusk_bounded_semaphore_release(tusk_bounded_semaphore *semaphore);

@@ -34,7 +34,10 @@ TUSK_BEGIN_DECLS
 /* What moves the bytes. Valid from connection_made until connection_lost has returned. */
 typedef struct tusk_transport tusk_transport;
 
-/* What a transport calls, each with the pointer of yours as self. Any may be NULL. None may suspend. */
+/*
+ * What a transport calls, each with the pointer of yours as self. Any may be NULL. None may
+ * suspend.
+ */
 struct tusk_protocol {
     /* The connection is there. */
     void (*connection_made)(void *self, tusk_transport *transport);
@@ -107,13 +110,16 @@ TUSK_API TUSK_MUST_CHECK int tusk_create_unix_server(tusk_protocol_factory *fact
 TUSK_API int tusk_transport_write(tusk_transport *transport, const void *data, size_t size);
 TUSK_API int tusk_transport_writelines(tusk_transport *transport, const struct iovec *data, int count);
 
-/* Ends the writing side, once everything is sent. Returns 0, TUSK_STREAM_CLOSED, or -ENOTSUP if it has none of its own. */
+/*
+ * Ends the writing side, once everything is sent. Returns 0, TUSK_STREAM_CLOSED, or -ENOTSUP if it
+ * has none of its own.
+ */
 TUSK_API int tusk_transport_write_eof(tusk_transport *transport);
 TUSK_API bool tusk_transport_can_write_eof(const tusk_transport *transport);
 
 /*
- * As tusk_stream_set_write_buffer_limits() and tusk_stream_get_write_buffer_size(); pause_writing and
- * resume_writing follow from the marks.
+ * As tusk_stream_set_write_buffer_limits() and tusk_stream_get_write_buffer_size(); pause_writing
+ * and resume_writing follow from the marks.
  */
 TUSK_API int tusk_transport_set_write_buffer_limits(tusk_transport *transport, size_t high, size_t low);
 TUSK_API size_t tusk_transport_get_write_buffer_size(const tusk_transport *transport);

@@ -51,8 +51,8 @@ TUSK_API TUSK_MUST_CHECK int tusk_wait(tusk_future *const *futures, size_t count
 TUSK_API TUSK_MUST_CHECK int tusk_wait_for(tusk_future *future, double timeout);
 
 /*
- * The same as tusk_wait_for() for a coroutine: runs coro(arg) in the calling task, for timeout seconds at most. With 0
- * or less it never begins.
+ * The same as tusk_wait_for() for a coroutine: runs coro(arg) in the calling task, for timeout
+ * seconds at most. With 0 or less it never begins.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_wait_for_coro(tusk_coro *coro, void *arg, double timeout);
 
