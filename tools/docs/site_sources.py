@@ -13,15 +13,17 @@ import manual
 import markdown
 
 INDEX = "README.md"
-# What stands in the navigation, in this order, where it is there. A star takes what is left.
+# What stands in the navigation, in this order, where it is there. A star takes what no part has named.
 PARTS = [
     ("Begin", ["docs/install.md", "docs/tutorial/en/*.md", "examples/lessons/README.md", "docs/cookbook.md"]),
     ("На русском", ["docs/tutorial/ru/*.md"]),
     ("Reference", ["reference/index", "docs/errors.md", "reference/names"]),
-    ("From asyncio", ["docs/asyncio.md", "docs/asyncio-*.md"]),
-    ("About tusk", ["docs/design.md", "docs/*.md", "bench/README.md", "bench/load/README.md", "CHANGELOG.md"]),
+    ("Coming from elsewhere", ["docs/asyncio.md", "docs/asyncio-*.md", "docs/from-*.md"]),
+    ("Guides", ["docs/*.md"]),
+    ("About tusk", ["docs/design.md", "docs/benchmarks.md", "bench/README.md", "bench/load/README.md", "CHANGELOG.md"]),
 ]
 SOURCE_LANGUAGES = {".c": "c", ".h": "c", ".py": "python", ".cmake": "cmake", ".sh": "bash", ".cpp": "cpp", ".json": "json"}
+PICTURES = {".svg", ".png", ".jpg", ".gif"}
 ROLES = {"function": "c:func", "macro": "c:func", "type": "c:type", "struct": "c:struct", "enum": "c:enum",
          "constant": "c:macro"}
 
@@ -36,6 +38,7 @@ class Writer:
         self.documents = {INDEX} | {path for _, paths in self.parts for path in paths if path.endswith(".md")}
         # Files and folders that links lead to, and that have no page of their own.
         self.shown = {}
+        self.pictures = set()
 
     def expand(self, patterns):
         found, named = [], {path for _, others in PARTS for path in others if "*" not in path}
@@ -63,6 +66,9 @@ class Writer:
             yield f"reference/{chapter.name}.rst", self.chapter(chapter)
         yield "reference/index.rst", self.reference()
         yield "reference/names.rst", self.names()
+        for path in sorted(self.pictures):
+            with open(os.path.join(self.root, path), "rb") as file:
+                yield path, file.read()
         while set(self.shown) - done:
             path = min(set(self.shown) - done)
             done.add(path)
@@ -106,9 +112,13 @@ class Writer:
             place = f"reference/{name}.rst"
         elif os.path.isfile(os.path.join(self.root, wanted, "README.md")) and wanted + "/README.md" in self.documents:
             place = wanted + "/README.md"
+        elif os.path.splitext(wanted)[1] in PICTURES and os.path.exists(os.path.join(self.root, wanted)):
+            self.pictures.add(wanted)
+            place = wanted
         elif os.path.exists(os.path.join(self.root, wanted)):
             place, fragment = self.shown.setdefault(wanted, f"files/{wanted}.md"), ""
         else:
+            # tools/check-links says that it is dead.
             return target
         here = "" if path == INDEX else os.path.dirname(path)
         return os.path.relpath(place, here or ".") + (mark + fragment if fragment else "")
@@ -125,7 +135,7 @@ class Writer:
     @staticmethod
     def short(path):
         return {"examples/lessons/README.md": "Lessons",
-                "bench/README.md": "Benchmarks", "CHANGELOG.md": "Changes"}.get(path, "")
+                "bench/README.md": "How it is measured", "CHANGELOG.md": "Changes"}.get(path, "")
 
     # --- files ---
 
