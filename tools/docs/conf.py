@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 
 from docutils import nodes
@@ -53,7 +54,8 @@ class LinkNames(SphinxPostTransform):
 
     def run(self, **kwargs):
         for literal in list(self.document.findall(nodes.literal)):
-            place = self.place(literal.astext().removesuffix("()"))
+            # `tusk_run(coro, arg)` is also a name.
+            place = self.place(re.sub(r"^(tusk_\w+)\(.*\)$", r"\1", literal.astext()))
             if place and not isinstance(literal.parent, (nodes.reference, addnodes.pending_xref, nodes.title)):
                 link = nodes.reference("", "", internal=True, refuri=place)
                 literal.replace_self(link)

@@ -32,7 +32,7 @@ def escape(text):
 def escape_prose(text):
     """As escape(), but hyphens stay hyphens, where lines may break."""
     text = escape(text)
-    return re.sub(r"(?<=\w)\\-(?=[a-z])", "-", text).replace("\\(aq", "'")
+    return re.sub(r"(?<=\w)\\-(?=[A-Za-z])", "-", text).replace("\\(aq", "'")
 
 
 def bold(name):
