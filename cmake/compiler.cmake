@@ -21,10 +21,11 @@ if(TUSK_WERROR)
 endif()
 
 function(tusk_set_flags target)
-    set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+    set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON
+        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
     target_compile_definitions(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=>")
     target_compile_options(${target} PRIVATE
-        "$<$<COMPILE_LANGUAGE:C>:${tusk_warning_flags}>"
+        "$<$<COMPILE_LANGUAGE:C,CXX>:${tusk_warning_flags}>"
         "$<$<COMPILE_LANGUAGE:C>:${tusk_sanitize_flags}>"
         -UNDEBUG)
     target_link_options(${target} PRIVATE ${tusk_sanitize_flags})

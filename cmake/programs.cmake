@@ -4,10 +4,15 @@
 # named after the path, with dashes: examples-lessons-restaurant. What lies in
 # <folder>/common/ is shared by the programs of the folder. Programs in the list
 # tusk_left_out are left out, and one is linked with what is in
-# tusk_links_<target>: see dependencies.cmake.
+# tusk_links_<target>: see dependencies.cmake. A .cpp file is a program of C++17,
+# built where C++ is enabled.
 
 function(tusk_add_programs folder)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
+    if(CMAKE_CXX_COMPILER_LOADED)
+        file(GLOB_RECURSE cpp_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+        list(APPEND sources ${cpp_sources})
+    endif()
     list(FILTER sources EXCLUDE REGEX "/bench/peers/") # programs of other systems, built by what runs them
     set(common ${sources})
     list(FILTER common INCLUDE REGEX "/${folder}/common/")
