@@ -62,15 +62,14 @@ def declared_functions(text):
 
 
 def problems_of_words(page, text):
-    code = without_comments(text)
+    code, in_page = without_comments(text), set(re.findall(r"\w+", page))
+    declared, fields = set(re.findall(r"\w+", code)), set(re.findall(r"(\w+)(?:;|\)\()", code))
     words = set(re.findall(r"\b(?:tusk|TUSK)_\w+", page)) - OTHER_WORDS
-    yield from (f"{word} is not declared in include/" for word in sorted(words)
-                if not re.search(rf"\b{word}\b", code))
-    for field in sorted(set(re.findall(r"`\.(\w+)`", page))):
-        if not re.search(rf"\b{field}(;|\)\()", code):
-            yield f".{field} is no option of include/"
-    yield from (f"{name}() of include/ is not in the page" for name in sorted(declared_functions(text))
-                if not re.search(rf"\b{name}\b", page))
+    yield from (f"{word} is not declared in include/" for word in sorted(words - declared))
+    options = set(re.findall(r"`\.(\w+)`", page))
+    yield from (f".{option} is no option of include/" for option in sorted(options - fields))
+    functions = declared_functions(text)
+    yield from (f"{name}() of include/ is not in the page" for name in sorted(functions - in_page))
 
 
 def problems_of_list(names_text):
