@@ -1,0 +1,69 @@
+/* A client for the chat, with TLS: sends what you type, shows what comes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <tusk.h>
+#include <unistd.h>
+
+struct settings {
+    int port;
+    tusk_tls_context *tls;
+};
+
+struct link {
+    tusk_stream *from;
+    tusk_stream *to;
+    tusk_task_group *tasks;
+};
+
+/* Copies until one side ends; then the other direction has no use either. */
+static int copy(void *arg)
+{
+    const struct link *link = arg;
+    char data[4096];
+    ssize_t size;
+
+    while ((size = tusk_stream_read(link->from, data, sizeof data)) > 0)
+        tusk_try(tusk_stream_write(link->to, data, (size_t)size));
+    return size < 0 ? (int)size : tusk_task_group_cancel(link->tasks);
+}
+
+static int talk(tusk_stream *server, tusk_stream *input, tusk_stream *output)
+{
+    tusk_task_group tasks;
+    struct link typed = {input, server, &tasks}, heard = {server, output, &tasks};
+
+    tusk_try(tusk_task_group_enter(&tasks));
+    tusk_task_group_create_task(&tasks, copy, &typed);
+    tusk_task_group_create_task(&tasks, copy, &heard);
+    return tusk_task_group_exit(&tasks, 0);
+}
+
+static int client(void *arg)
+{
+    const struct settings *settings = arg;
+    tusk_stream *server, *input, *output;
+    int rc;
+
+    tusk_try(tusk_open_connection("localhost", settings->port, &server, .tls = settings->tls));
+    tusk_try(tusk_open_stream(STDIN_FILENO, &input));
+    tusk_try(tusk_open_stream(STDOUT_FILENO, &output));
+    rc = talk(server, input, output);
+    tusk_stream_release(server);
+    tusk_stream_release(input);
+    tusk_stream_release(output);
+    return rc;
+}
+
+/* usage: 12_tls_client PORT [CERTIFICATE], whom to trust; without one, whom the system trusts */
+int main(int argc, char **argv)
+{
+    struct settings settings = {.port = argc > 1 ? atoi(argv[1]) : 8888};
+    int rc;
+
+    settings.tls = tusk_tls_context_create(.ca_file = argc > 2 ? argv[2] : NULL);
+    rc = settings.tls ? tusk_run(client, &settings) : tusk_last_error();
+    if (rc < 0)
+        fprintf(stderr, "12_tls_client: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+    tusk_tls_context_release(settings.tls);
+    return rc < 0;
+}
