@@ -132,6 +132,7 @@ static int welcome(tusk_stream *stream, void *arg)
     rc = read_line(&guest, guest.name, sizeof guest.name);
     if (rc <= 0)
         return rc;
+    tusk_try(tusk_stream_print(stream, "* welcome, %s\n", guest.name));
     tusk_queue_init(&guest.lines, sizeof(struct line), WAITING, NULL);
     rc = stay(&guest);
     tusk_queue_close(&guest.lines);

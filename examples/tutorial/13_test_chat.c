@@ -15,11 +15,20 @@ static int expect(tusk_stream *stream, const char *wanted)
     return 0;
 }
 
+static int expect_welcome(tusk_stream *stream, const char *name)
+{
+    char line[100];
+
+    snprintf(line, sizeof line, "* welcome, %s\n", name);
+    return expect(stream, line);
+}
+
 static int come(const char *name, tusk_stream **ret_stream)
 {
     tusk_try(tusk_open_connection("127.0.0.1", 8888, ret_stream));
     tusk_try(expect(*ret_stream, "What is your name?\n"));
-    return tusk_stream_print(*ret_stream, "%s\n", name);
+    tusk_try(tusk_stream_print(*ret_stream, "%s\n", name));
+    return expect_welcome(*ret_stream, name);
 }
 
 static int test_talk(tusk_stream *ann, tusk_stream *ben)
@@ -68,7 +77,6 @@ static int run_test(void *arg)
 
     tusk_try(tusk_start_server(welcome, NULL, "127.0.0.1", 8888, &server, .name = "guest"));
     tusk_try(come("ann", &ann));
-    tusk_try(tusk_sleep(1));
     tusk_try(come("ben", &ben));
     tusk_try(expect(ann, "* ben is here\n"));
     rc = (*chosen)(ann, ben);
