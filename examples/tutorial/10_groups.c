@@ -67,9 +67,13 @@ static int write_lines(void *arg)
     struct line line;
     int rc;
 
-    while ((rc = tusk_queue_get(&guest->lines, &line)) == 0)
-        if (tusk_stream_print(guest->stream, "%s\n", line.text) < 0)
+    while ((rc = tusk_queue_get(&guest->lines, &line)) == 0) {
+        rc = tusk_stream_print(guest->stream, "%s\n", line.text);
+        if (rc == -ECANCELED)
+            return rc;
+        if (rc < 0)
             return tusk_task_group_cancel(&guest->tasks);
+    }
     return rc == TUSK_QUEUE_SHUT_DOWN ? 0 : rc;
 }
 

@@ -68,9 +68,13 @@ static int write_lines(void *arg)
     struct line line;
     int rc;
 
-    while ((rc = tusk_queue_get(&guest->lines, &line)) == 0)
-        if (tusk_stream_print(guest->stream, "%s\n", line.text) < 0)
+    while ((rc = tusk_queue_get(&guest->lines, &line)) == 0) {
+        rc = tusk_stream_print(guest->stream, "%s\n", line.text);
+        if (rc == -ECANCELED)
+            return rc;
+        if (rc < 0)
             return tusk_task_group_cancel(&guest->tasks);
+    }
     return rc == TUSK_QUEUE_SHUT_DOWN ? 0 : rc;
 }
 
@@ -185,12 +189,6 @@ static int serve(void *arg)
     return rc;
 }
 
-static int complain(int rc)
-{
-    fprintf(stderr, "12_tls: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
-    return 1;
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings = {.port = argc > 1 ? atoi(argv[1]) : 8888};
@@ -199,9 +197,9 @@ int main(int argc, char **argv)
     if (argc > 3)
         settings.tls =
             tusk_tls_context_create(.server_side = true, .certificate_file = argv[2], .key_file = argv[3]);
-    if (argc > 3 && !settings.tls)
-        return complain(tusk_last_error());
-    rc = tusk_run(serve, &settings);
+    rc = argc > 3 && !settings.tls ? tusk_last_error() : tusk_run(serve, &settings);
+    if (rc < 0)
+        fprintf(stderr, "12_tls: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
     tusk_tls_context_release(settings.tls);
-    return rc < 0 ? complain(rc) : 0;
+    return rc < 0;
 }

@@ -27,30 +27,48 @@ static int copy(void *arg)
     return size < 0 ? (int)size : tusk_task_group_cancel(link->tasks);
 }
 
+/* A group returns the errors of all its tasks; the first one is enough for us. */
+static int first_error(int rc)
+{
+    const tusk_exception *error = tusk_exception_child(tusk_exception_last(), 0);
+
+    return rc == TUSK_EXCEPTION_GROUP ? tusk_exception_raise(error, tusk_exception_code(error)) : rc;
+}
+
 static int talk(tusk_stream *server, tusk_stream *input, tusk_stream *output)
 {
     tusk_task_group tasks;
     struct link typed = {input, server, &tasks}, heard = {server, output, &tasks};
+    int rc;
 
     tusk_try(tusk_task_group_enter(&tasks));
-    tusk_task_group_create_task(&tasks, copy, &typed);
-    tusk_task_group_create_task(&tasks, copy, &heard);
-    return tusk_task_group_exit(&tasks, 0);
+    rc = tusk_task_group_create_task(&tasks, copy, &typed) ? copy(&heard) : tusk_last_error();
+    return first_error(tusk_task_group_exit(&tasks, rc));
+}
+
+static int talk_at_terminal(tusk_stream *server)
+{
+    tusk_stream *input = NULL, *output = NULL;
+    int rc = tusk_open_stream(STDIN_FILENO, &input);
+
+    if (rc == 0)
+        rc = tusk_open_stream(STDOUT_FILENO, &output);
+    if (rc == 0)
+        rc = talk(server, input, output);
+    tusk_stream_release(input);
+    tusk_stream_release(output);
+    return rc;
 }
 
 static int client(void *arg)
 {
     const struct settings *settings = arg;
-    tusk_stream *server, *input, *output;
+    tusk_stream *server;
     int rc;
 
     tusk_try(tusk_open_connection("localhost", settings->port, &server, .tls = settings->tls));
-    tusk_try(tusk_open_stream(STDIN_FILENO, &input));
-    tusk_try(tusk_open_stream(STDOUT_FILENO, &output));
-    rc = talk(server, input, output);
+    rc = talk_at_terminal(server);
     tusk_stream_release(server);
-    tusk_stream_release(input);
-    tusk_stream_release(output);
     return rc;
 }
 

@@ -91,7 +91,7 @@ def main():
     tool = load_tool()
     failed = 0
     with tempfile.TemporaryDirectory() as place, concurrent.futures.ThreadPoolExecutor(2) as builders, \
-            concurrent.futures.ThreadPoolExecutor(4) as players:
+            concurrent.futures.ThreadPoolExecutor(8) as players:
         reader = Reader(pathlib.Path(place))
         names = [path.stem for path in sorted(PROGRAMS.glob("*.c"))]
         for name, said in zip(names, builders.map(reader.build, names)):
