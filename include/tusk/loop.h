@@ -62,9 +62,11 @@ struct tusk_loop_options {
     enum tusk_clock clock;
     /* Debug mode. Without it the environment decides: TUSK_DEBUG=1. */
     bool debug;
-    /* The poller by name ("epoll", "io_uring", "poll"). NULL: the environment's
-     * TUSK_POLLER, or else the best there is. Where io_uring is forbidden, or the kernel is older than
-     * Linux 6.1, who asks for it gets epoll, and debug mode says so once. */
+    /*
+     * The poller by name ("epoll", "io_uring", "poll"). NULL: the environment's TUSK_POLLER, or else the
+     * best there is. On Linux, where io_uring is forbidden or not built in, or the kernel is older than
+     * 6.1, who asks for it gets epoll, and debug mode says so once.
+     */
     const char *poller;
     /*
      * Not 0: tasks that are ready at once run in an order drawn from this seed, and the same seed

@@ -73,10 +73,13 @@ int tusk__ring_open(struct tusk__ring *ring, bool is_seen)
     ring->owner = pthread_self();
     ring->is_open = true;
     (void)atomic_load_explicit(&closed_rings, memory_order_acquire);
-    if ((params.features & FEATURES) == FEATURES)
-        return 0;
-    tusk__ring_close(ring);
-    return refuse_kernel(ring);
+    rc = (params.features & FEATURES) == FEATURES ? 0 : refuse_kernel(ring);
+    /* Sandboxes forbid one call or the other. */
+    if (rc == 0)
+        rc = tusk__ring_enter(ring, 0);
+    if (rc < 0)
+        tusk__ring_close(ring);
+    return rc;
 }
 
 void tusk__ring_close(struct tusk__ring *ring)
