@@ -31,6 +31,11 @@
  * - to let it send (0.15 more), and wait for the completion before the next send;
  * - to let it accept, which saves the accept that finds nobody. That takes 2.8 us, and a look that
  *   saves it too 0.2. And the kernel goes on to accept when the server would rather rest.
+ *
+ * All of that together (bench/load/floor_uring.c) takes 0.06 system calls for an echo, where epoll
+ * takes 2.02, and yet only 1 to 5 % less of the processor: what costs is TCP, not to call it. The
+ * copying and the lost flow control are dearer. As a poller alone this takes 2 to 4 % more than
+ * epoll, for the kernel makes a completion of each change. So epoll is the best one, but for files.
  */
 #if defined(__linux__)
 
