@@ -156,6 +156,8 @@ static int events_of(uint32_t events)
 {
     int result = 0;
 
+    if (likely(events == EPOLLIN))
+        return TUSK__POLL_READ;
     if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         result |= TUSK__POLL_READ;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
