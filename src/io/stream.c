@@ -47,6 +47,18 @@ static void close_with_loop(struct tusk__closable *closable)
     tusk__stream_destroy(stream);
 }
 
+/* The task that waits to read goes on, if it has not been woken. */
+static void wake_reader(struct tusk_stream *stream, int result)
+{
+    struct tusk__task *task = stream->reader;
+
+    if (unlikely(!task))
+        return;
+    stream->reader = NULL;
+    stream->reader_result = result;
+    tusk__wake(task);
+}
+
 static void on_readable(struct tusk__io_waiter *ear, int rc)
 {
     struct tusk_stream *stream = container_of(ear, struct tusk_stream, reader_ear.waiter);
@@ -54,8 +66,8 @@ static void on_readable(struct tusk__io_waiter *ear, int rc)
     /* A descriptor that was closed by its number, under the stream. */
     if (unlikely(rc < 0 && !stream->closed))
         tusk__stream_lose(stream, rc);
-    else if (stream->reader)
-        tusk__waiter_end(stream->reader, 0);
+    else
+        wake_reader(stream, 0);
 }
 
 static void on_writable(struct tusk__io_waiter *flusher, int rc)
@@ -157,10 +169,19 @@ void tusk_stream_release(tusk_stream *stream)
 
 /* ---- those who wait ---- */
 
-/* A task that waits for a change of the stream, or for something to read. */
+/* A task that waits for a change of the stream. */
 struct change {
     struct tusk__waiter waiter;
     struct tusk__place place;
+    struct tusk_stream *stream;
+};
+
+/*
+ * The task that waits for something to read. Most of what a waiter has stands in the stream here: whoever wakes the
+ * task has that in the cache already, and not the task's stack.
+ */
+struct reading {
+    struct tusk__wait wait;
     struct tusk_stream *stream;
 };
 
@@ -174,16 +195,18 @@ static bool cancel_change(struct tusk__wait *wait, struct tusk__text *text)
 
 static bool cancel_read(struct tusk__wait *wait, struct tusk__text *text)
 {
-    struct tusk_stream *stream = container_of(wait, struct change, waiter.wait)->stream;
+    struct tusk_stream *stream = container_of(wait, struct reading, wait)->stream;
 
+    if (!stream->reader)
+        return false;
     tusk__channel_unlisten(&stream->channel, &stream->reader_ear);
-    return tusk__waiter_cancel(wait, text);
+    tusk__text_put(&stream->reader->future.text, tusk__text_retain(text));
+    wake_reader(stream, -ECANCELED);
+    return true;
 }
 
-static void describe(const struct tusk__wait *wait, const char *what, char *text, size_t size)
+static void describe(const struct tusk_stream *stream, const char *what, char *text, size_t size)
 {
-    const struct tusk_stream *stream = container_of(wait, struct change, waiter.wait)->stream;
-
     if (stream->closed)
         snprintf(text, size, "a stream");
     else
@@ -192,12 +215,12 @@ static void describe(const struct tusk__wait *wait, const char *what, char *text
 
 static void describe_change(const struct tusk__wait *wait, char *text, size_t size)
 {
-    describe(wait, "take what was written", text, size);
+    describe(container_of(wait, struct change, waiter.wait)->stream, "take what was written", text, size);
 }
 
 static void describe_read(const struct tusk__wait *wait, char *text, size_t size)
 {
-    describe(wait, "bring something to read", text, size);
+    describe(container_of(wait, struct reading, wait)->stream, "bring something to read", text, size);
 }
 
 static const struct tusk__wait_kind change_kind = {.cancel = cancel_change, .describe = describe_change};
@@ -230,18 +253,12 @@ int tusk__stream_wait(struct tusk_stream *stream)
 
 int tusk__stream_wait_readable(struct tusk_stream *stream, struct tusk__task *task)
 {
-    struct change change;
-    int rc;
+    struct reading reading = {{&read_kind}, stream};
 
-    if (unlikely(stream->reader != NULL))
-        return tusk_raise(TUSK_INVALID_STATE, "another task reads from this stream");
-    change.stream = stream;
-    tusk__waiter_init(&change.waiter, task, &read_kind);
     tusk_try(tusk__channel_listen(&stream->channel, TUSK__READ, &stream->reader_ear));
-    stream->reader = &change.waiter;
-    rc = tusk__waiter_wait(&change.waiter);
-    stream->reader = NULL;
-    return rc;
+    stream->reader = task;
+    tusk__park(task, &reading.wait);
+    return tusk__resumed(task, stream->reader_result);
 }
 
 /* ---- sending what is left over ---- */
@@ -262,8 +279,7 @@ static void finish(struct tusk_stream *stream, int error)
     stream->closing = true;
     close_channel(stream);
     tusk__bytes_close(stream->io, &stream->out);
-    if (stream->reader)
-        tusk__waiter_end(stream->reader, 0);
+    wake_reader(stream, 0);
     tusk__stream_changed(stream);
     if (stream->closed_hook)
         stream->closed_hook(stream, stream->closed_arg);
@@ -364,7 +380,7 @@ void tusk_stream_close(tusk_stream *stream)
     stream->closing = true;
     if (stream->reader) {
         tusk__channel_unlisten(&stream->channel, &stream->reader_ear);
-        tusk__waiter_end(stream->reader, TUSK_STREAM_CLOSED);
+        wake_reader(stream, TUSK_STREAM_CLOSED);
     }
     tusk__stream_changed(stream);
     tusk__stream_flush(stream);

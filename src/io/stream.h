@@ -45,8 +45,9 @@ struct tusk_stream {
     size_t limit;
     /* A task is in a call that reads: others are refused. */
     bool reading;
-    /* The task that waits to read; NULL: none. */
-    struct tusk__waiter *reader;
+    /* The task that waits to read, and has not been woken; NULL: none. What it is woken with. */
+    struct tusk__task *reader;
+    int reader_result;
     struct tusk__channel_ear reader_ear;
     /* See tusk_stream_partial. */
     size_t partial;
@@ -80,8 +81,8 @@ struct tusk_stream *tusk__stream_new(struct tusk__io *io, struct tusk__descripto
 int tusk__stream_wait(struct tusk_stream *stream);
 
 /*
- * Suspends the task until the channel's reading side is worth another try: 0, -ECANCELED, TUSK_STREAM_CLOSED,
- * TUSK_INVALID_STATE if another task reads.
+ * Suspends the task until the channel's reading side is worth another try: 0, -ECANCELED, TUSK_STREAM_CLOSED.
+ * It has set `reading`.
  */
 int tusk__stream_wait_readable(struct tusk_stream *stream, struct tusk__task *task);
 
