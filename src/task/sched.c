@@ -162,10 +162,10 @@ static TUSK__NOINLINE void suspend_slowly(struct tusk__task *task)
  */
 void tusk__suspend(struct tusk__task *task)
 {
-    struct tusk__tasks *tasks = tusk__tasks_of(task->future.loop);
-    struct tusk__task *next = unlikely(task->eager != NULL) ? NULL : next_task_quickly(tasks->loop);
+    struct tusk_loop *loop = task->future.loop;
+    struct tusk__task *next = unlikely(task->eager != NULL) ? NULL : next_task_quickly(loop);
 
-    if (unlikely(!next || (!tusk__task_started(next) && !prepare(tasks, next, &task->place))))
+    if (unlikely(!next || (!tusk__task_started(next) && !prepare(tusk__tasks_of(loop), next, &task->place))))
         suspend_slowly(task);
     else if (next != task)
         go_on_with(task, next);
