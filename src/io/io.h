@@ -25,21 +25,21 @@ enum { TUSK__IO_BUDGET = 128, TUSK__IO_BUDGET_BYTES = 8192 };
 struct tusk__io {
     struct tusk__extension extension;
     struct tusk_loop *loop;
+    /* Memory for bytes that is free: see bytes.c. */
+    struct tusk__block *blocks;
+    size_t block_count;
+    /* See TUSK__IO_BUDGET: what is left of it, of which task in which iteration. */
+    const struct tusk__handle *budget_owner;
+    uint64_t budget_iteration;
+    uint32_t budget;
     /* By number; NULL where nothing is known. */
     struct tusk__descriptor **table;
     size_t table_size;
     struct tusk__slab descriptors;
     /* All streams, servers, transports and processes of the loop, to be closed with it. */
     struct tusk__link *closables;
-    /* Memory for bytes that is free: see bytes.c. */
-    struct tusk__block *blocks;
-    size_t block_count;
     /* What transports read into; NULL before the first. */
     char *scratch;
-    /* See TUSK__IO_BUDGET: what is left of it, of which task in which iteration. */
-    const struct tusk__handle *budget_owner;
-    uint64_t budget_iteration;
-    uint32_t budget;
     /* Threads for files; NULL before the first. */
     tusk_thread_pool_executor *files;
 };

@@ -23,7 +23,7 @@
 #include "io/row.h"
 
 struct tusk_stream {
-    struct tusk__closable closable;
+    /* --- what every read and write touches, close together: the kernel leaves little of it in the cache --- */
     struct tusk__io *io;
     struct tusk__channel channel;
     uint32_t references;
@@ -33,36 +33,37 @@ struct tusk_stream {
     bool closing;
     /* The peer has ended. */
     bool eof;
+    /* A task is in a call that reads: others are refused. */
+    bool reading;
+    /* A task sends its own data now, piece by piece: others wait. */
+    bool writing;
     /* write_eof was called; and the channel was told. */
     bool eof_wanted;
     bool eof_sent;
-    /* Why the connection was lost; 0: it was not. */
-    int error;
-
-    /* --- reading --- */
+    /* What came. */
     struct tusk__bytes in;
+    /* What is to be sent. */
+    struct tusk__bytes out;
+    /* The writers that wait for their turn; the first one has the next. */
+    struct tusk__row turns;
     /* How long a line may be. */
     size_t limit;
-    /* A task is in a call that reads: others are refused. */
-    bool reading;
     /* The task that waits to read, and has not been woken; NULL: none. What it is woken with. */
     struct tusk__task *reader;
     int reader_result;
     struct tusk__channel_ear reader_ear;
+
+    /* --- the rest --- */
+    struct tusk__closable closable;
+    /* Why the connection was lost; 0: it was not. */
+    int error;
     /* See tusk_stream_partial. */
     size_t partial;
-
-    /* --- writing --- */
-    struct tusk__bytes out;
     /* The marks of `out`. */
     size_t high;
     size_t low;
     /* Sends what is in `out` whenever the channel can take it. Waiting, if anything is there. */
     struct tusk__channel_ear flusher;
-    /* A task sends its own data now, piece by piece: others wait. */
-    bool writing;
-    /* The writers that wait for their turn; the first one has the next. */
-    struct tusk__row turns;
     /* Those who wait: to write, for the low mark, for the end. Woken by any change, each looks itself. */
     struct tusk__row waiters;
 

@@ -105,15 +105,8 @@ struct tusk_loop {
     int64_t seen;
     int64_t polled_at;
     uint32_t quick_turns;
-    struct tusk__wheel wheel;
     struct tusk__inbox inbox;
     struct tusk__poller poller;
-    /*
-     * What goes on outside of the loop and will end with a letter: jobs in threads.
-     * Meanwhile a virtual clock stands still. Atomic, for a thread that waits for the loop
-     * itself takes its job out of the count as long.
-     */
-    atomic_size_t external;
     /*
      * What may come from outside but need not: signals that have handlers, changes of descriptors
      * that somebody waits for. With any there is no deadlock.
@@ -121,6 +114,13 @@ struct tusk_loop {
     size_t listeners;
     /* How often a poller has told of a descriptor. */
     uint64_t heard;
+    struct tusk__wheel wheel;
+    /*
+     * What goes on outside of the loop and will end with a letter: jobs in threads.
+     * Meanwhile a virtual clock stands still. Atomic, for a thread that waits for the loop
+     * itself takes its job out of the count as long.
+     */
+    atomic_size_t external;
 
     /* --- the rest --- */
     struct tusk__slab calls;

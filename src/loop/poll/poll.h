@@ -123,12 +123,12 @@ struct tusk__poll_backend {
     bool vague;
     /* The calls on this backend's descriptors. NULL: the system's own. */
     const struct tusk__system *system;
+    void (*expect)(struct tusk__poller *poller, struct tusk__watch *watch, int events);
     int (*open)(struct tusk__poller *poller);
     void (*close)(struct tusk__poller *poller);
     int (*wait)(struct tusk__poller *poller, int64_t timeout);
     void (*wake)(struct tusk__poller *poller);
     int (*watch)(struct tusk__poller *poller, struct tusk__watch *watch);
-    void (*expect)(struct tusk__poller *poller, struct tusk__watch *watch, int events);
     int (*again)(struct tusk__poller *poller, struct tusk__watch *watch, int events);
     void (*unwatch)(struct tusk__poller *poller, struct tusk__watch *watch);
     int (*fileno)(const struct tusk__poller *poller);
