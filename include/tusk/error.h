@@ -77,6 +77,11 @@ enum {
     TUSK_INCOMPLETE_READ = -10019,
     /* A line, what stands before a separator, or what tusk_stream_peek() is to show, is longer than the stream's limit. */
     TUSK_LIMIT_OVERRUN = -10020,
+    /*
+     * A system call said ECANCELED: the clock of a timer descriptor was set (TFD_TIMER_CANCEL_ON_SET), say. Nobody has
+     * cancelled the task, which is what -ECANCELED means.
+     */
+    TUSK_CANCELED_BY_SYSTEM = -10021,
 
     /* --- the resolver's: EAI_AGAIN of <netdb.h> is TUSK_EAI_AGAIN; see tusk/resolver.h --- */
 

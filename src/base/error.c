@@ -51,6 +51,8 @@ static const struct description descriptions[] = {
     {TUSK_STREAM_CLOSED, "TUSK_STREAM_CLOSED", "the stream was closed"},
     {TUSK_INCOMPLETE_READ, "TUSK_INCOMPLETE_READ", "the stream ended before all that was asked for had come"},
     {TUSK_LIMIT_OVERRUN, "TUSK_LIMIT_OVERRUN", "no separator was found within the stream's limit"},
+    {TUSK_CANCELED_BY_SYSTEM, "TUSK_CANCELED_BY_SYSTEM",
+     "the system cancelled the call (a timer whose clock was set?)"},
     {TUSK_EAI_ADDRFAMILY, "TUSK_EAI_ADDRFAMILY", "the host has no address of this family"},
     {TUSK_EAI_AGAIN, "TUSK_EAI_AGAIN", "no answer from the name server for now; try again later"},
     {TUSK_EAI_BADFLAGS, "TUSK_EAI_BADFLAGS", "the resolver does not know these flags, or not together"},

@@ -177,7 +177,7 @@ static int outcome(const struct race *race, const struct attempt *attempt)
     if (attempt->rc < 0)
         return attempt->rc;
     tusk_try(race->system->getsockopt(attempt->descriptor->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size));
-    return -error;
+    return tusk__system_error(error);
 }
 
 /* Looks at the attempts whose sockets have said something. */

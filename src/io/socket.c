@@ -130,7 +130,7 @@ static int await_connection(const struct tusk__call *call)
         tusk_try(tusk__descriptor_wait(call->task, call->descriptor, TUSK__WRITE));
     } while (system->poll(fd, POLLOUT) == 0);
     tusk_try(system->getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size));
-    return -error;
+    return tusk__system_error(error);
 }
 
 int tusk_connect(int fd, const struct sockaddr *address, socklen_t size)

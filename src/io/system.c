@@ -20,16 +20,22 @@
 #include <sys/syscall.h>
 #endif
 
+#include "base/error.h"
 #include "base/mem.h"
 
-/* Makes a call until no signal interrupts it; its result, or -errno. */
+int tusk__system_error(int error)
+{
+    return error == ECANCELED ? TUSK_CANCELED_BY_SYSTEM : -error;
+}
+
+/* Makes a call until no signal interrupts it; its result, or the code for errno. */
 #define CALL(expression)                                                                                     \
     ({                                                                                                       \
         __typeof__(expression) call_rc;                                                                      \
         do                                                                                                   \
             call_rc = (expression);                                                                          \
         while (call_rc < 0 && errno == EINTR);                                                               \
-        call_rc < 0 ? -errno : call_rc;                                                                      \
+        call_rc < 0 ? tusk__system_error(errno) : call_rc;                                                   \
     })
 
 #if defined(MSG_NOSIGNAL)

@@ -7,6 +7,9 @@
 
 #include "loop/loop.h"
 
+/* The code for an errno. ECANCELED of the system's is no cancel of a task: TUSK_CANCELED_BY_SYSTEM. */
+int tusk__system_error(int error);
+
 extern const struct tusk__system tusk__system_real;
 
 /* The table that a loop uses. */
