@@ -112,8 +112,9 @@ struct tusk_tls_context_options {
     tusk_tls_sni *sni;
     void *sni_arg;
     /*
-     * Lets the kernel encrypt where it can (Linux with its tls module), so that OpenSSL's part ends
-     * with the handshake.
+     * Lets the kernel encrypt where it can (TCP on Linux, with its tls module and that of the cipher), so that
+     * OpenSSL's part ends with the handshake and tusk_stream_sendfile() copies nothing here. Where it cannot,
+     * OpenSSL goes on, with some more system calls than without this. "ktls" below says what has become of it.
      */
     bool ktls;
     int tusk__end;

@@ -88,6 +88,9 @@ int tusk__tls_open(struct tusk__channel *channel, struct tusk_tls_context *conte
         tusk__tls_unref(tls);
         return rc;
     }
+    /* The kernel hands records out one by one: that a read got less says nothing of what is behind it. */
+    if (tls->direct)
+        channel->descriptor->directions[TUSK__READ].short_tells = false;
     SSL_set_app_data(tls->ssl, tls);
     tls->early = *early;
     *early = (struct tusk__bytes){NULL, 0, 0, 0};

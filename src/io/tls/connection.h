@@ -4,7 +4,7 @@
  * OpenSSL reads and writes by way of a BIO of ours (bio.c), which asks the loop's system calls and
  * keeps the descriptor's account, so that no call is made that cannot succeed. With ktls it is
  * OpenSSL's own, for the kernel must know the socket; then the account is kept from what OpenSSL
- * says it wants.
+ * says it wants. (Seen with Linux 6.1 and OpenSSL 3.0: TLS 1.2 both ways, TLS 1.3 sending.)
  *
  * `pending`. When OpenSSL says that it could not write, it has encrypted the data already, and must
  * be called again with the same. But a channel that says -EAGAIN has taken nothing, and its user is
