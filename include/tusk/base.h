@@ -33,7 +33,8 @@
 #endif
 
 /*
- * The result says whether it worked, or whether this task was cancelled: an ignored one is a bug.
+ * Of a function whose result says whether it worked, or whether this task was cancelled: an ignored
+ * one is a bug.
  */
 #define TUSK_MUST_CHECK __attribute__((warn_unused_result))
 

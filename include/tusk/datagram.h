@@ -90,14 +90,14 @@ TUSK_API TUSK_MUST_CHECK int tusk_create_datagram_endpoint(const struct tusk_dat
 TUSK_API int tusk_datagram_transport_sendto(tusk_datagram_transport *transport, const void *data, size_t size,
                                             const struct sockaddr *address, socklen_t length);
 
-/* Sends what is unsent, then closes; and at once. Do not suspend. */
+/* Closes the transport, when what is unsent was sent; and at once. Do not suspend. */
 TUSK_API void tusk_datagram_transport_close(tusk_datagram_transport *transport);
 TUSK_API void tusk_datagram_transport_abort(tusk_datagram_transport *transport);
 
 /* True once it was closed, aborted or lost. Does not suspend. */
 TUSK_API bool tusk_datagram_transport_is_closing(const tusk_datagram_transport *transport);
 
-/* Its descriptor, for getsockname(2) and options; -EBADF once it is closed. Does not suspend. */
+/* The descriptor of a transport, for getsockname(2) and options; -EBADF once it is closed. Does not suspend. */
 TUSK_API int tusk_datagram_transport_fileno(const tusk_datagram_transport *transport);
 
 /* How many bytes are unsent; each message counts for 8 more. Does not suspend. */

@@ -66,7 +66,7 @@ TUSK_API void tusk_release(tusk_future *future);
  */
 TUSK_API bool tusk_future_done(const tusk_future *future);
 
-/* True if it was cancelled. Does not suspend. */
+/* True if the future was cancelled. Does not suspend. */
 TUSK_API bool tusk_future_cancelled(const tusk_future *future);
 
 /*
@@ -119,7 +119,7 @@ TUSK_API int tusk_future_add_done_callback(tusk_future *future, tusk_done_callba
  */
 TUSK_API int tusk_future_remove_done_callback(tusk_future *future, tusk_done_callback *callback, void *arg);
 
-/* The loop it belongs to. Does not suspend. */
+/* The loop that the future belongs to. Does not suspend. */
 TUSK_API tusk_loop *tusk_future_get_loop(const tusk_future *future);
 
 #ifndef __cplusplus

@@ -157,7 +157,11 @@ TUSK_API int tusk_detach(int fd);
 TUSK_API int tusk_loop_add_reader(tusk_loop *loop, int fd, tusk_callback *callback, void *arg);
 TUSK_API int tusk_loop_add_writer(tusk_loop *loop, int fd, tusk_callback *callback, void *arg);
 
-/* Removes it. False if there was none. Remove before you close a descriptor by other means than tusk_close(). */
+/*
+ * Removes the callback that tusk_loop_add_reader(), or tusk_loop_add_writer(), has registered. False
+ * if there was none. Remove before you close a descriptor by other means than tusk_close(). Does not
+ * suspend.
+ */
 TUSK_API bool tusk_loop_remove_reader(tusk_loop *loop, int fd);
 TUSK_API bool tusk_loop_remove_writer(tusk_loop *loop, int fd);
 

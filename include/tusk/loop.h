@@ -201,11 +201,14 @@ struct tusk_exception_context {
     const char *backtrace;
 };
 
-/* Must not run the loop or suspend. It may create tasks. Negative: it failed itself. */
+/*
+ * Hears of errors: see tusk_loop_set_exception_handler(). Must not run the loop or suspend. It may
+ * create tasks. Negative: it failed itself.
+ */
 typedef int tusk_exception_handler(tusk_loop *loop, const struct tusk_exception_context *context, void *arg);
 
 /*
- * What hears of errors that nobody else can: of callbacks, of futures nobody asked, of tasks that
+ * Sets what hears of errors that nobody else can: of callbacks, of futures nobody asked, of tasks that
  * were lost. NULL brings back the default, which prints to standard error. Does not suspend.
  */
 TUSK_API void tusk_loop_set_exception_handler(tusk_loop *loop, tusk_exception_handler *handler, void *arg);

@@ -94,7 +94,7 @@ TUSK_API tusk_stream *tusk_process_stderr(const tusk_process *process);
 TUSK_API int tusk_process_pid(const tusk_process *process);
 
 /*
- * Waits for the end. Returns the program's exit status, 0 to 255; 128 + n if signal n ended it, as
+ * Waits for the end of the program. Returns the program's exit status, 0 to 255; 128 + n if signal n ended it, as
  * shells say; 255 if nobody knows, for the parent ignores SIGCHLD or waited for any child itself; -ECANCELED, and the program runs on. Many tasks may wait. Suspends.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_process_wait(tusk_process *process);

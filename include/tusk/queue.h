@@ -162,8 +162,8 @@ struct tusk_queue_shutdown_options {
 TUSK_API void tusk_queue_shutdown(tusk_queue *queue, const struct tusk_queue_shutdown_options *options);
 
 /*
- * Its length; its limit (0: none); whether it is empty; whether it has a limit and has reached it.
- * None of them suspends.
+ * The length of a queue; its limit (0: none); whether it is empty; whether it has a limit and has
+ * reached it. None of them suspends.
  */
 TUSK_API size_t tusk_queue_qsize(const tusk_queue *queue);
 TUSK_API size_t tusk_queue_maxsize(const tusk_queue *queue);

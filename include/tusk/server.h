@@ -175,17 +175,17 @@ TUSK_API void tusk_server_release(tusk_server *server);
 
 /* ---- knowing ---- */
 
-/* True while it listens. Does not suspend. */
+/* True while the server listens. Does not suspend. */
 TUSK_API bool tusk_server_is_serving(const tusk_server *server);
 
-/* The port of its first socket, also after it was closed; 0 for Unix sockets. Does not suspend. */
+/* The port of the server's first socket, also after it was closed; 0 for Unix sockets. Does not suspend. */
 TUSK_API int tusk_server_port(const tusk_server *server);
 
-/* How many clients there are. Does not suspend. */
+/* How many clients the server has. Does not suspend. */
 TUSK_API size_t tusk_server_client_count(const tusk_server *server);
 
 /*
- * Its listening sockets, borrowed: up to capacity of them go to ret_sockets. Returns how many there
+ * The listening sockets of a server, borrowed: up to capacity of them go to ret_sockets. Returns how many there
  * are: none once it is closed. Does not suspend.
  */
 TUSK_API size_t tusk_server_sockets(const tusk_server *server, int *ret_sockets, size_t capacity);
@@ -196,7 +196,7 @@ TUSK_API size_t tusk_server_sockets(const tusk_server *server, int *ret_sockets,
  */
 TUSK_API const char *tusk_server_sockname(const tusk_server *server, size_t index, char *text, size_t size);
 
-/* The loop it belongs to. Does not suspend. */
+/* The loop that the server belongs to. Does not suspend. */
 TUSK_API tusk_loop *tusk_server_get_loop(const tusk_server *server);
 
 #ifndef __cplusplus

@@ -70,12 +70,12 @@ typedef struct tusk_lock {
 TUSK_API TUSK_MUST_CHECK int tusk_lock_acquire(tusk_lock *lock);
 
 /*
- * Unlocks it and wakes the first who waits; any task may do that. Returns 0, or TUSK_INVALID_STATE
+ * Unlocks the lock and wakes the first who waits; any task may do that. Returns 0, or TUSK_INVALID_STATE
  * if it is not locked. Does not suspend.
  */
 TUSK_API int tusk_lock_release(tusk_lock *lock);
 
-/* True if a task has it. Does not suspend. */
+/* True if a task has the lock. Does not suspend. */
 TUSK_API bool tusk_lock_locked(const tusk_lock *lock);
 
 /* ---- Event ---- */
@@ -96,15 +96,15 @@ typedef struct tusk_event {
 TUSK_API TUSK_MUST_CHECK int tusk_event_wait(tusk_event *event);
 
 /*
- * Sets it: all who wait go on, in the order in which they came, also if it is cleared before they
+ * Sets the event: all who wait go on, in the order in which they came, also if it is cleared before they
  * run. Does not suspend.
  */
 TUSK_API void tusk_event_set(tusk_event *event);
 
-/* Who waits from now on waits for the next set. Does not suspend. */
+/* Clears the event: who waits from now on waits for the next set. Does not suspend. */
 TUSK_API void tusk_event_clear(tusk_event *event);
 
-/* True if it is set. Does not suspend. */
+/* True if the event is set. Does not suspend. */
 TUSK_API bool tusk_event_is_set(const tusk_event *event);
 
 /* ---- Condition ---- */
@@ -130,7 +130,7 @@ typedef struct tusk_condition {
     }
 #define TUSK_CONDITION_INIT TUSK_CONDITION_INIT_WITH(NULL)
 
-/* 0: wait on; positive: true; negative: an error. Must not suspend. */
+/* What to wait for. 0: wait on; positive: it is true; negative: an error. Must not suspend. */
 typedef int tusk_predicate(void *arg);
 
 /*
@@ -249,24 +249,24 @@ typedef struct tusk_barrier {
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_wait(tusk_barrier *barrier);
 
 /*
- * Makes it as new: those who wait get TUSK_BROKEN_BARRIER. Returns 0 or an error, with nothing
+ * Makes the barrier as new: those who wait get TUSK_BROKEN_BARRIER. Returns 0 or an error, with nothing
  * changed. Suspends while others leave.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_reset(tusk_barrier *barrier);
 
 /*
- * Breaks it, until a reset: all who wait, or will, get TUSK_BROKEN_BARRIER. Otherwise as
+ * Breaks the barrier, until a reset: all who wait, or will, get TUSK_BROKEN_BARRIER. Otherwise as
  * tusk_barrier_reset().
  */
 TUSK_API TUSK_MUST_CHECK int tusk_barrier_abort(tusk_barrier *barrier);
 
-/* How many parties it takes. Does not suspend. */
+/* How many parties the barrier takes. Does not suspend. */
 TUSK_API size_t tusk_barrier_parties(const tusk_barrier *barrier);
 
 /* How many wait for the others now; 0 while they leave. Does not suspend. */
 TUSK_API size_t tusk_barrier_n_waiting(const tusk_barrier *barrier);
 
-/* True if it is broken. Does not suspend. */
+/* True if the barrier is broken. Does not suspend. */
 TUSK_API bool tusk_barrier_broken(const tusk_barrier *barrier);
 
 /* ---- scopes ---- */

@@ -185,7 +185,7 @@ TUSK_API tusk_coro *tusk_task_get_coro(const tusk_task *task);
 TUSK_API tusk_context *tusk_task_get_context(tusk_task *task);
 
 /*
- * How many bytes of its stack have been in use at most, by this task or those that had the stack
+ * How many bytes of a task's stack have been in use at most, by this task or those that had the stack
  * before it: its high-water mark. 0 if it has no stack now. A look into memory: for tests and
  * tuning, not for each request.
  */

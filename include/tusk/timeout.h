@@ -39,7 +39,7 @@ TUSK_API TUSK_MUST_CHECK int tusk_timeout_enter_at(tusk_timeout *timeout, double
  */
 TUSK_API TUSK_MUST_CHECK int tusk_timeout_exit(tusk_timeout *timeout, int rc);
 
-/* When it is over, on the loop's clock; infinite without a limit. Does not suspend. */
+/* When the time is over, on the loop's clock; infinite without a limit. Does not suspend. */
 TUSK_API double tusk_timeout_when(const tusk_timeout *timeout);
 
 /*

@@ -52,6 +52,11 @@ library=$(find "$prefix" -name 'libtusk.so' -o -name 'libtusk.dylib')
 lib=$(dirname "$library")
 export LD_LIBRARY_PATH=$lib DYLD_LIBRARY_PATH=$lib
 
+if command -v python3 >/dev/null; then
+    step "manual pages"
+    [ -s "$prefix/share/man/man3/tusk_gather.3" ] || fail "tusk_gather has no manual page"
+fi
+
 if command -v readelf >/dev/null && readelf -h "$library" >/dev/null 2>&1; then
     step "symbols, stack, SONAME"
     nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$work/symbols"

@@ -77,7 +77,7 @@ class Page:
             f'.TH {name.upper() if section == "7" else name} {section} {date} "tusk {writer.version}" "tusk"',
             ".ad l",
             ".SH NAME",
-            title,
+            re.sub(r"\b(?=(?:tusk|TUSK)_)", r"\\%", title),
         ]
 
     def heading(self, text):
@@ -95,6 +95,8 @@ class Page:
         """A text as input lines, a sentence on each so that they are spaced as sentences are."""
         for sentence in comment.sentences(text):
             marked = "".join(self.span(kind, value) for kind, value in comment.spans(sentence, self.writer.symbols))
+            # The mark stands before a word: inside of one it would be a place to break it.
+            marked = re.sub(r"(^|\s)([^\s\\]+)\\fB\\%", r"\1\\%\2\\fB", marked)
             for line in textwrap.wrap(marked, 78, break_long_words=False, break_on_hyphens=False):
                 self.lines.append(guard(line))
 
