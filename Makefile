@@ -11,7 +11,7 @@ export JOBS PREFIX WERROR DEPENDENCIES SEED COUNT
 
 CHECKS := asan tsan ubsan valgrind ucontext clang aarch64 amalgamation
 
-.PHONY: all help demo test oracle bench bench-load bench-report docs fmt lint install clean amalgamation $(CHECKS:%=check-%)
+.PHONY: all help demo test oracle bench bench-load bench-report docs fmt lint install clean amalgamation deb check-packages $(CHECKS:%=check-%)
 
 all: need-build
 	@tools/build default
@@ -26,6 +26,7 @@ help:
 	@echo "make docs             the documentation as HTML, in build/docs/html"
 	@echo "make install          install to $(PREFIX)  (PREFIX=..., DESTDIR=...)"
 	@echo "make amalgamation     tusk as two files, build/amalgamation/tusk.c and tusk.h"
+	@echo "make deb              Debian packages, in build/deb"
 	@echo "make clean            remove build/"
 	@echo
 	@echo "For work on tusk itself:"
@@ -40,6 +41,8 @@ help:
 	@echo "make check-clang      ... built by clang"
 	@echo "make check-aarch64    ... built for AArch64, run under qemu"
 	@echo "make check-amalgamation  ... of a library made of the amalgamation"
+	@echo "make check-packages   every way to get tusk into a program: the amalgamation by all compilers,"
+	@echo "                      Debian packages with lintian, vcpkg, Conan (if it is there)"
 	@echo ".ci/run               all of these, as CI runs them"
 	@echo
 	@echo "JOBS=N: that many at once, now $(JOBS).  WERROR=ON: warnings are errors."
@@ -96,6 +99,13 @@ install: need-build+man
 amalgamation: need-python
 	@tools/amalgamate
 	@echo "compile them with a program that has #include \"tusk.h\": cc program.c tusk.c -pthread"
+
+deb: need-build+deb
+	@tools/build-deb
+
+check-packages: need-build+test+clang+deb
+	@tools/build default
+	@TUSK_CHECK_PACKAGES=yes tools/run-tests build/default -R '^package/$(T)'
 
 clean:
 	@rm -rf build

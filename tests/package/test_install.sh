@@ -1,47 +1,13 @@
 #!/usr/bin/env bash
-# tusk as others get it: installed to a folder that is then moved, and used by a
-# program outside of the tree by pkg-config (shared, static), find_package and
-# add_subdirectory. And what the shared library is made of: only public names,
-# a stack that is not executable, its SONAME.
+# tusk installed: to a folder that is then moved, and used by a program outside of
+# the tree by pkg-config (shared, static), find_package, and from C++. And what the
+# shared library is made of: only public names, a stack that is not executable, its
+# SONAME.
 set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-source=${TUSK_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
-build=${TUSK_BUILD_DIR:?set TUSK_BUILD_DIR to a build folder with the shared library}
-cc=${TUSK_CC:-cc}
-cmake=${TUSK_CMAKE:-cmake}
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-step()
-{
-    echo "package: $*"
-}
-
-fail()
-{
-    echo "failed: $*" >&2
-    exit 1
-}
+# shellcheck source=support.sh
+. "$(dirname "$0")/support.sh"
 
 flags=()
-
-# Runs a program and wants its one line.
-works()
-{
-    local output
-    output=$("$@") || fail "$* ended with $?"
-    [[ $output == "tusk "*" works" ]] || fail "$* printed: $output"
-}
-
-quietly()
-{
-    "$@" >"$work/log" 2>&1 || {
-        cat "$work/log" >&2
-        fail "$*"
-    }
-}
 
 step "install, and move what was installed"
 quietly "$cmake" --install "$build" --prefix "$work/first"
@@ -73,7 +39,6 @@ fi
 
 if command -v pkg-config >/dev/null; then
     export PKG_CONFIG_PATH=$lib/pkgconfig
-    version=$(sed -n 's/^#define TUSK_VERSION "\(.*\)"/\1/p' "$source/include/tusk/base.h")
     step "pkg-config, shared"
     [ "$(pkg-config --modversion tusk)" = "$version" ] || fail "the version in tusk.pc is not $version"
     # Paths with blanks come quoted, as for a shell.
@@ -107,9 +72,20 @@ if "$cmake" -S "$here/program" -B "$work/lost" "-DCMAKE_C_COMPILER=$cc" "-Dtusk_
     fail "find_package finds a tusk that is not there"
 fi
 
-step "add_subdirectory"
-quietly "$cmake" -S "$here/program" -B "$work/inside" "-DCMAKE_C_COMPILER=$cc" "-DTUSK_SOURCE_DIR=$source"
-quietly "$cmake" --build "$work/inside" --parallel 2
-works "$work/inside/static"
-[ -z "$(find "$work/inside" -name 'test_*' -o -name restaurant)" ] || fail "add_subdirectory builds tests or examples"
+if "$cmake" -S "$here/program" -B "$work/lost" "-DCMAKE_C_COMPILER=$cc" "-DCMAKE_PREFIX_PATH=$prefix" \
+    -DTUSK_WANTED=99.0 >/dev/null 2>&1; then
+    fail "find_package takes tusk $version for version 99.0"
+fi
+
+if [ -n "$cxx" ]; then
+    step "C++17"
+    quietly "$cxx" -std=c++17 "$source/examples/cpp/kitchen.cpp" "-I$prefix/include" "-L$lib" -ltusk -o "$work/kitchen"
+    diff "$source/examples/cpp/kitchen.out" <("$work/kitchen") || fail "the example in C++ prints something else"
+else
+    echo "skipped: C++17 (no C++ compiler)"
+fi
+
+step "DESTDIR"
+DESTDIR=$work/stage quietly "$cmake" --install "$build" --prefix /usr
+[ -f "$work/stage/usr/include/tusk.h" ] || fail "DESTDIR is not heeded: there is no usr/include/tusk.h in it"
 echo "package: good"

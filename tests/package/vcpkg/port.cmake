@@ -1,0 +1,86 @@
+# Runs the port of packaging/vcpkg without vcpkg: what it calls is here, checks
+# what it is given, and really configures, builds and installs; one kind of
+# build, release. Variables: PORT_DIR, WORK, CMAKE_C_COMPILER, FEATURES.
+cmake_minimum_required(VERSION 3.18)
+
+set(PORT tusk)
+set(CURRENT_PACKAGES_DIR ${WORK}/packages)
+set(VCPKG_LIBRARY_LINKAGE static)
+set(called "")
+
+function(run)
+    execute_process(COMMAND ${ARGV} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+    if(NOT code EQUAL 0)
+        message(FATAL_ERROR "failed: ${ARGV}\n${output}")
+    endif()
+endfunction()
+
+function(check_arguments prefix)
+    if(${prefix}_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "the port passes what vcpkg does not know: ${${prefix}_UNPARSED_ARGUMENTS}")
+    endif()
+endfunction()
+
+function(vcpkg_check_linkage)
+    cmake_parse_arguments(arg "ONLY_STATIC_LIBRARY;ONLY_DYNAMIC_LIBRARY" "" "" ${ARGN})
+    check_arguments(arg)
+endfunction()
+
+function(vcpkg_check_features)
+    cmake_parse_arguments(arg "" "OUT_FEATURE_OPTIONS" "FEATURES;INVERTED_FEATURES" ${ARGN})
+    check_arguments(arg)
+    set(options "")
+    while(arg_INVERTED_FEATURES)
+        list(POP_FRONT arg_INVERTED_FEATURES feature variable)
+        if(feature IN_LIST FEATURES)
+            list(APPEND options -D${variable}=OFF)
+        else()
+            list(APPEND options -D${variable}=ON)
+        endif()
+    endwhile()
+    set(${arg_OUT_FEATURE_OPTIONS} ${options} PARENT_SCOPE)
+endfunction()
+
+function(vcpkg_cmake_configure)
+    cmake_parse_arguments(arg "" "SOURCE_PATH" "OPTIONS;MAYBE_UNUSED_VARIABLES" ${ARGN})
+    check_arguments(arg)
+    run(${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${WORK}/build -DCMAKE_BUILD_TYPE=Release
+        -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_INSTALL_PREFIX=${CURRENT_PACKAGES_DIR}
+        -DCMAKE_INSTALL_LIBDIR=lib ${arg_OPTIONS})
+endfunction()
+
+function(vcpkg_cmake_install)
+    run(${CMAKE_COMMAND} --build ${WORK}/build --parallel 2)
+    run(${CMAKE_COMMAND} --install ${WORK}/build)
+endfunction()
+
+function(vcpkg_cmake_config_fixup)
+    cmake_parse_arguments(arg "" "PACKAGE_NAME;CONFIG_PATH" "" ${ARGN})
+    check_arguments(arg)
+    if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH}/${arg_PACKAGE_NAME}Config.cmake)
+        message(FATAL_ERROR "nothing was installed to ${arg_CONFIG_PATH}")
+    endif()
+    set(called config PARENT_SCOPE)
+endfunction()
+
+function(vcpkg_fixup_pkgconfig)
+    if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/lib/pkgconfig/tusk.pc)
+        message(FATAL_ERROR "no tusk.pc was installed")
+    endif()
+endfunction()
+
+function(vcpkg_install_copyright)
+    cmake_parse_arguments(arg "" "COMMENT" "FILE_LIST" ${ARGN})
+    check_arguments(arg)
+    file(INSTALL ${arg_FILE_LIST} DESTINATION ${CURRENT_PACKAGES_DIR}/share/${PORT} RENAME copyright)
+endfunction()
+
+include(${PORT_DIR}/portfile.cmake)
+if(NOT called STREQUAL "config")
+    message(FATAL_ERROR "the port does not call vcpkg_cmake_config_fixup()")
+endif()
+foreach(file include/tusk.h lib/libtusk.a share/tusk/usage share/tusk/copyright)
+    if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/${file})
+        message(FATAL_ERROR "the port installs no ${file}")
+    endif()
+endforeach()
