@@ -115,12 +115,17 @@ static void add_levels(struct tusk__sim_network *network)
             tusk__sim_socket_tell(at, at->watch->events);
 }
 
-/* A look costs a system call only if there is something to look at. */
+/*
+ * A look costs a system call only if there is something to look at. Of many wake-ups one wait may leave some, which
+ * the next look takes, so that no sleep after that is cut short.
+ */
 static int wait_for_others(struct tusk__sim_network *network, int64_t timeout)
 {
     bool woken = atomic_exchange(&network->woken, false);
+    bool looks = woken || network->woken_before || network->real.watched > 0;
 
-    if (timeout == 0 && network->real.watched == 0 && !woken)
+    network->woken_before = woken;
+    if (timeout == 0 && !looks)
         return 0;
     return network->real.backend->wait(&network->real, timeout);
 }

@@ -44,6 +44,8 @@ struct tusk__sim_network {
     struct tusk__sim_socket *telling;
     /* Somebody, in any thread, has called wake. */
     atomic_bool woken;
+    /* The wait before had been woken. The loop's thread only. */
+    bool woken_before;
     /* Watches that are not edge-triggered. */
     size_t levels;
     uint16_t last_port;
