@@ -44,8 +44,9 @@ quietly "$cc" -shared -fPIC -DTUSK_API= -fvisibility=hidden tusk.c -pthread -o l
 if nm -D --defined-only libown.so 2>/dev/null | grep tusk; then fail "these are exported, with -DTUSK_API="; fi
 
 quietly "$cc" -c tusk.c -pthread -o tusk.o
-if nm tusk.o | grep -E ' T _?tusk__' | grep -vE 'tusk__(arch_|coro_bottom)'; then
-    fail "these functions are of tusk's own, and yet not static"
+if readelf -h tusk.o >/dev/null 2>&1; then
+    readelf -sW tusk.o | awk '$5 == "GLOBAL" && $6 == "DEFAULT" && $8 ~ /^tusk__/ && $7 != "UND" { print $8 }' >visible
+    [ ! -s visible ] || fail "these are tusk's own, and yet visible: $(cat visible)"
 fi
 if [ -n "$cxx" ]; then
     step "C++17"
