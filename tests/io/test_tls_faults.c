@@ -114,8 +114,9 @@ static int economy_of_waiting(void *arg)
     }
     tusk_try(tusk_await(task));
     expect_int(calls.sends, 2 * ROUNDS);
-    expect_int(calls.receives, 2 * ROUNDS);
-    expect_int(calls.vain, 0);
+    /* The poller may tell once of what was read before. */
+    expect_int(calls.receives - calls.vain, 2 * ROUNDS);
+    expect(calls.vain <= tusk_get_running_loop()->poller.backend->vague);
     return pair_say_goodbye(&pair);
 }
 
