@@ -19,12 +19,25 @@ static void note_expectation(struct tusk__poller *poller, struct tusk__watch *wa
     expected |= events;
 }
 
-static int receive(int fd)
+static void receive(int fd, int result, int expectation)
 {
     char bytes[8];
 
     expected = 0;
-    return (int)tusk_recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    expect_int(tusk_recv(fd, bytes, sizeof bytes, MSG_DONTWAIT), result);
+    expect_int(expected, expectation);
+}
+
+static void tell(struct tusk__descriptor *descriptor)
+{
+    descriptor->watch.ready(&descriptor->watch, TUSK__POLL_READ);
+}
+
+static void note_expectations(struct tusk__poller *poller)
+{
+    backend = *poller->backend;
+    backend.expect = note_expectation;
+    poller->backend = &backend;
 }
 
 static int expectations(void *arg)
@@ -37,23 +50,17 @@ static int expectations(void *arg)
     tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
     descriptor = tusk__descriptor_find(loop->io, fds[0]);
     expect_int(tusk__descriptor_watch(descriptor, TUSK__POLL_READ, false), 0);
-    backend = *loop->poller.backend;
-    backend.expect = note_expectation;
-    loop->poller.backend = &backend;
+    note_expectations(&loop->poller);
     /* Nobody had told of anything. */
-    expect_int(receive(fds[0]), -EAGAIN);
-    expect_int(expected, TUSK__POLL_READ);
+    receive(fds[0], -EAGAIN, TUSK__POLL_READ);
     /* Somebody has, and nothing comes of it. */
-    descriptor->watch.ready(&descriptor->watch, TUSK__POLL_READ);
-    expect_int(receive(fds[0]), -EAGAIN);
-    expect_int(expected, TUSK__POLL_READ | TUSK__POLL_VAIN);
+    tell(descriptor);
+    receive(fds[0], -EAGAIN, TUSK__POLL_READ | TUSK__POLL_VAIN);
     /* Something comes of it, and only then nothing. */
     expect_int(tusk_send(fds[1], "12345678", 8, 0), 8);
-    descriptor->watch.ready(&descriptor->watch, TUSK__POLL_READ);
-    expect_int(receive(fds[0]), 8);
-    expect_int(expected, 0);
-    expect_int(receive(fds[0]), -EAGAIN);
-    expect_int(expected, TUSK__POLL_READ);
+    tell(descriptor);
+    receive(fds[0], 8, 0);
+    receive(fds[0], -EAGAIN, TUSK__POLL_READ);
     tusk_close(fds[0]);
     tusk_close(fds[1]);
     return 0;

@@ -121,6 +121,30 @@ static int let_run(void)
 
 /* ---- results ---- */
 
+static bool is_held(enum tusk__request_code code)
+{
+    const struct tusk__request *request = held;
+
+    return request && request->code == code && request->fd == call.fd && request->offset == 3 &&
+           request->count == 1 && request->buffers->iov_base == call.buffer &&
+           request->buffers->iov_len == MUCH;
+}
+
+static int have_outcome(bool reads, ssize_t outcome)
+{
+    tusk_task *task = tusk_create_task(reads ? read_at_3 : write_at_3, &call);
+
+    tusk_try(let_run());
+    expect(!tusk_future_done(task));
+    expect(is_held(reads ? TUSK__REQUEST_READ : TUSK__REQUEST_WRITE));
+    /* A clock that jumps must not do so now. */
+    expect_int(atomic_load(&tusk_get_running_loop()->external), 1);
+    end_soon(outcome);
+    expect_int(tusk_await(task), outcome < 0 ? outcome : 0);
+    expect_int(call.result, outcome);
+    return 0;
+}
+
 static int results(void *arg)
 {
     static const ssize_t outcomes[] = {MUCH, 1, 0, -EIO, -ENOSPC, -EFBIG};
@@ -128,20 +152,9 @@ static int results(void *arg)
     (void)arg;
     use_slow_poller();
     call.fd = open_file(0);
-    for (size_t i = 0; i < 2 * sizeof outcomes / sizeof outcomes[0]; i++) {
-        bool reads = i % 2;
-        tusk_task *task = tusk_create_task(reads ? read_at_3 : write_at_3, &call);
-
-        tusk_try(let_run());
-        expect(!tusk_future_done(task));
-        expect(held && held->code == (reads ? TUSK__REQUEST_READ : TUSK__REQUEST_WRITE));
-        expect(held->fd == call.fd && held->offset == 3 && held->count == 1);
-        expect(held->buffers->iov_base == call.buffer && held->buffers->iov_len == MUCH);
-        /* A clock that jumps must not do so now. */
-        expect_int(atomic_load(&tusk_get_running_loop()->external), 1);
-        end_soon(outcomes[i / 2]);
-        expect_int(tusk_await(task), outcomes[i / 2] < 0 ? outcomes[i / 2] : 0);
-        expect_int(call.result, outcomes[i / 2]);
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        tusk_try(have_outcome(true, outcomes[i]));
+        tusk_try(have_outcome(false, outcomes[i]));
     }
     expect_int(withdrawals, 0);
     return tusk_close(call.fd);
@@ -287,29 +300,41 @@ static void test_a_time_out_waits_for_the_end(void **state)
 
 /* ---- numbers ---- */
 
-/* Who closes it meanwhile: the number is not another file's before the end. */
-static int closes(void *arg)
+static bool is_open(int fd)
 {
     struct stat status;
-    tusk_task *task;
+
+    return fstat(fd, &status) == 0;
+}
+
+/* To who closes it the number is closed; but it is not another file's before the end. */
+static void close_meanwhile(int fd)
+{
     int other;
+
+    expect_int(tusk_close(fd), 0);
+    other = open_file(0);
+    expect(other != fd && is_open(fd));
+    expect_int(tusk_close(fd), -EBADF);
+    expect_int(tusk_pread(fd, call.buffer, 1, 0), -EBADF);
+    tusk_close(other);
+}
+
+static int closes(void *arg)
+{
+    tusk_task *task;
 
     (void)arg;
     use_slow_poller();
     call.fd = open_file(0);
     task = tusk_create_task(read_at_3, &call);
     tusk_try(let_run());
-    expect_int(tusk_close(call.fd), 0);
-    other = open_file(0);
-    expect(other != call.fd);
-    expect_int(fstat(call.fd, &status), 0);
-    expect_int(tusk_close(call.fd), -EBADF);
-    expect_int(tusk_pread(call.fd, call.buffer, 1, 0), -EBADF);
+    close_meanwhile(call.fd);
     end_soon(7);
     expect_int(tusk_await(task), 0);
     expect_int(call.result, 7);
-    expect_int(fstat(call.fd, &status), -1);
-    return tusk_close(other);
+    expect(!is_open(call.fd));
+    return 0;
 }
 
 static void test_a_file_that_is_closed_meanwhile(void **state)

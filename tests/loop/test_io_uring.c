@@ -262,54 +262,64 @@ static bool unix_pair_with_urgent_data(int ends[2])
     return works;
 }
 
+enum way { AFTER_NOTHING, AFTER_NEWS, WITH_NEWS, IN_VAIN, BEFORE, WAYS };
+
+/* What comes with it, or before. */
+static void send_urgent_data(enum way way, int end, struct counter *counter, struct counter *other)
+{
+    if (way == AFTER_NEWS || way == WITH_NEWS)
+        assert_int_equal(send(end, "a", 1, 0), 1);
+    if (way == AFTER_NEWS)
+        /* Its owner does not look into it. */
+        wait_for(counter->calls == 1 && counter->events == TUSK__POLL_READ);
+    if (way == WITH_NEWS)
+        /* The kernel has a call in which to take note of it. */
+        unwatch(other);
+    assert_int_equal(send(end, "!", 1, MSG_OOB), 1);
+    if (way == IN_VAIN) {
+        wait_for(counter->calls == 1 && counter->events == TUSK__POLL_READ);
+        found(counter, false);
+    }
+    if (way == BEFORE) {
+        int fd = counter->watch.fd;
+
+        unwatch(counter);
+        watch_edges(counter, fd);
+    }
+    counter->events = 0;
+}
+
+static void find_out_urgent_data(enum way way, const int ends[2], const int others[2])
+{
+    struct counter counter = {.calls = 0}, other = {.calls = 0};
+    char byte;
+
+    watch_edges(&counter, ends[0]);
+    watch_edges(&other, others[0]);
+    look();
+    send_urgent_data(way, ends[1], &counter, &other);
+    wait_for(counter.events & TUSK__POLL_URGENT);
+    assert_int_equal(recv(ends[0], &byte, 1, MSG_OOB), 1);
+    assert_int_equal(byte, '!');
+    unwatch(&counter);
+    if (way != WITH_NEWS)
+        unwatch(&other);
+}
+
 /* The kernel cannot tell urgent data from other, but in the end the watch hears of it. */
 static void test_urgent_data_is_found_out(void **state)
 {
     (void)state;
     skip_without_it();
-    for (int way = 0; way < 5; way++) {
-        struct counter counter = {.calls = 0}, other = {.calls = 0};
+    for (enum way way = 0; way < WAYS; way++) {
         int ends[2], others[2];
-        char byte;
 
         assert_int_equal(pipe(others), 0);
-        if (way == 0)
+        if (way == AFTER_NOTHING)
             tcp_pair(ends);
         else if (!unix_pair_with_urgent_data(ends))
             skip();
-        watch_edges(&counter, ends[0]);
-        watch_edges(&other, others[0]);
-        look();
-        /* After something that its owner did not look into. */
-        if (way == 1) {
-            assert_int_equal(send(ends[1], "a", 1, 0), 1);
-            wait_for(counter.calls == 1);
-            assert_int_equal(counter.events, TUSK__POLL_READ);
-        }
-        /* After something that is told at the same time. */
-        if (way == 2) {
-            assert_int_equal(send(ends[1], "a", 1, 0), 1);
-            unwatch(&other);
-        }
-        assert_int_equal(send(ends[1], "!", 1, MSG_OOB), 1);
-        /* Its owner hears of something, and finds nothing. */
-        if (way == 3) {
-            wait_for(counter.calls == 1);
-            assert_int_equal(counter.events, TUSK__POLL_READ);
-            found(&counter, false);
-        }
-        /* It was there before. */
-        if (way == 4) {
-            unwatch(&counter);
-            watch_edges(&counter, ends[0]);
-        }
-        counter.events = 0;
-        wait_for(counter.events & TUSK__POLL_URGENT);
-        assert_int_equal(recv(ends[0], &byte, 1, MSG_OOB), 1);
-        assert_int_equal(byte, '!');
-        unwatch(&counter);
-        if (way != 2)
-            unwatch(&other);
+        find_out_urgent_data(way, ends, others);
         for (int i = 0; i < 2; i++) {
             close(ends[i]);
             close(others[i]);
@@ -466,6 +476,7 @@ static void test_reading_and_writing_a_file(void **state)
 {
     static struct reading readings[1000];
     enum { COUNT = sizeof readings / sizeof readings[0] };
+    char expected[16];
     int fd;
 
     (void)state;
@@ -478,19 +489,31 @@ static void test_reading_and_writing_a_file(void **state)
     }
     assert_int_equal(poller.watched, COUNT);
     wait_for(poller.watched == 0);
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < COUNT; i++) {
         assert_int_equal(readings[i].result, sizeof readings[0].bytes);
-    for (int i = 0; i < COUNT; i++)
         submit(&readings[i], TUSK__REQUEST_READ, fd, (off_t)i * (off_t)sizeof readings[0].bytes);
+    }
     wait_for(poller.watched == 0);
-    for (int i = 0; i < COUNT; i++)
-        assert_int_equal(atoi(readings[i].bytes), i);
-    /* The end of the file, and what is no file. */
-    submit(&readings[0], TUSK__REQUEST_READ, fd, 1 << 20);
-    submit(&readings[1], TUSK__REQUEST_READ, 999, 0);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(expected, sizeof expected, "%d", i);
+        assert_string_equal(readings[i].bytes, expected);
+    }
+    close(fd);
+}
+
+static void test_the_end_of_a_file_and_no_file(void **state)
+{
+    struct reading end, nothing;
+    int fd;
+
+    (void)state;
+    skip_without_it();
+    fd = temporary_file();
+    submit(&end, TUSK__REQUEST_READ, fd, 1 << 20);
+    submit(&nothing, TUSK__REQUEST_READ, 999, 0);
     wait_for(poller.watched == 0);
-    assert_int_equal(readings[0].result, 0);
-    assert_int_equal(readings[1].result, -EBADF);
+    assert_int_equal(end.result, 0);
+    assert_int_equal(nothing.result, -EBADF);
     close(fd);
 }
 
@@ -606,8 +629,10 @@ static void test_a_poller_is_settled_while_a_child_lives(void **state)
     look();
     pid = fork();
     assert_true(pid >= 0);
-    while (pid == 0)
+    if (pid == 0) {
         pause();
+        _exit(0);
+    }
     poller.backend->settle(&poller);
     assert_int_equal(poller.watched, 0);
     assert_int_equal(write(ends[1], "x", 1), 1);
@@ -916,6 +941,7 @@ int main(void)
         test(test_what_was_told_of_a_number_is_not_its_heirs),
         test(test_devices),
         test(test_reading_and_writing_a_file),
+        test(test_the_end_of_a_file_and_no_file),
         test(test_several_large_buffers),
         test(test_nothing_is_lost_with_a_withdrawal),
         test(test_a_poller_that_is_settled_touches_no_buffer),
