@@ -269,19 +269,24 @@ static int cancel_anywhere(void *arg)
     tusk_tls_context *context = new_server();
     tusk_server *server;
     int rc = -ECANCELED;
+    int cancels = 0;
 
     (void)arg;
     client_context = new_client();
     tusk_try(tusk_start_unix_server(echo_line, NULL, new_path(), &server, .tls = context));
-    for (int i = 0; rc == -ECANCELED && i < 200; i++) {
+    /* By iterations, for any time at all would be enough for the whole handshake. */
+    for (int i = 0; rc == -ECANCELED && i < 400; i++) {
         tusk_task *task = tusk_create_task(connect_and_release, NULL);
 
         for (int j = 0; j < i; j++)
-            tusk_try(tusk_sleep(1e-9));
+            tusk_try(tusk_sleep(0));
         tusk_task_cancel(task);
         rc = tusk_await(task);
+        cancels += rc == -ECANCELED;
     }
-    expect_int(rc, 0);
+    expect(cancels > 3);
+    /* A simulated network takes time that does not go by while somebody is busy. */
+    expect_int(rc < 0 ? connect_and_release(NULL) : rc, 0);
     expect_int(tusk_server_drain(server, INFINITY), 0);
     tusk_server_release(server);
     tusk_tls_context_release(context);
