@@ -15,14 +15,17 @@ import markdown
 INDEX = "README.md"
 # What stands in the navigation, in this order, where it is there. A star takes what no part has named.
 PARTS = [
-    ("Begin", ["docs/install.md", "docs/tutorial/en/*.md", "examples/lessons/README.md", "docs/cookbook.md"]),
-    ("На русском", ["docs/tutorial/ru/*.md"]),
+    ("Begin", ["docs/install.md", "docs/tutorial/en/README.md", "examples/lessons/README.md", "docs/cookbook.md"]),
+    ("На русском", ["README.ru.md", "docs/tutorial/ru/README.md"]),
     ("Reference", ["reference/index", "docs/errors.md", "reference/names"]),
     ("Coming from elsewhere", ["docs/asyncio.md", "docs/asyncio-*.md", "docs/from-*.md"]),
     ("Guides", ["docs/*.md"]),
     ("About tusk", ["docs/design.md", "docs/benchmarks.md", "bench/README.md", "bench/load/README.md", "CHANGELOG.md"]),
 ]
-SOURCE_LANGUAGES = {".c": "c", ".h": "c", ".py": "python", ".cmake": "cmake", ".sh": "bash", ".cpp": "cpp", ".json": "json"}
+# Pages that are reached from others.
+APART = ["docs/tutorial/README.md"]
+SOURCE_LANGUAGES = {".c": "c", ".h": "c", ".py": "python", ".cmake": "cmake", ".sh": "bash", ".cpp": "cpp",
+                    ".hpp": "cpp", ".json": "json", ".go": "go", ".rs": "rust"}
 PICTURES = {".svg", ".png", ".jpg", ".gif"}
 ROLES = {"function": "c:func", "macro": "c:func", "type": "c:type", "struct": "c:struct", "enum": "c:enum",
          "constant": "c:macro"}
@@ -36,6 +39,9 @@ class Writer:
         self.errors = markdown.error_places(library.root)
         self.parts = self.settle([(heading, self.expand(patterns)) for heading, patterns in PARTS])
         self.documents = {INDEX} | {path for _, paths in self.parts for path in paths if path.endswith(".md")}
+        self.documents |= {path for path in APART if os.path.exists(os.path.join(self.root, path))}
+        for path in list(self.documents):
+            self.documents |= set(self.chapters_of(path))
         # Files and folders that links lead to, and that have no page of their own.
         self.shown = {}
         self.pictures = set()
@@ -46,15 +52,10 @@ class Writer:
             if pattern in ("reference/names", "reference/index"):
                 found.append(pattern)
                 continue
-            paths = sorted(glob.glob(os.path.join(self.root, pattern)), key=self.order)
+            paths = sorted(glob.glob(os.path.join(self.root, pattern)))
             paths = [os.path.relpath(path, self.root) for path in paths]
             found += [path for path in paths if path not in found and (pattern == path or path not in named)]
         return found
-
-    @staticmethod
-    def order(path):
-        """A folder's README is the first of its pages."""
-        return os.path.basename(path) not in ("README.md", "index.md"), path
 
     # --- all of them ---
 
@@ -83,6 +84,14 @@ class Writer:
             taken |= set(paths)
         return result
 
+    def chapters_of(self, path):
+        """The pages of which a README in docs/ is the first."""
+        folder, name = os.path.split(path)
+        if not folder.startswith("docs/") or name != "README.md":
+            return []
+        pages = glob.glob(os.path.join(self.root, folder, "*.md"))
+        return sorted(os.path.relpath(page, self.root) for page in pages if os.path.basename(page) != name)
+
     # --- pages of the repository ---
 
     def stage(self, path):
@@ -95,7 +104,10 @@ class Writer:
         result += text[at:]
         if path == INDEX:
             return "index.md", result + self.navigation()
-        return path, result
+        chapters = [os.path.basename(page) for page in self.chapters_of(path)]
+        if chapters:
+            result += "\n".join(["", "```{toctree}", ":hidden:", "", *chapters, "```", ""])
+        return path, ("---\norphan: true\n---\n\n" if path in APART else "") + result
 
     def target(self, path, target):
         """What a link of a page becomes."""
@@ -135,7 +147,7 @@ class Writer:
     @staticmethod
     def short(path):
         return {"examples/lessons/README.md": "Lessons",
-                "bench/README.md": "How it is measured", "CHANGELOG.md": "Changes"}.get(path, "")
+                "bench/README.md": "How it is measured", "CHANGELOG.md": "Changes", "README.ru.md": "О tusk"}.get(path, "")
 
     # --- files ---
 
