@@ -32,7 +32,8 @@ else()
     message(FATAL_ERROR "TUSK_CORO is \"${TUSK_CORO}\"; it can be auto, asm or ucontext")
 endif()
 
-# --- src/loop/poll: what the system has. A file that no line names is built everywhere. ---
+# --- src/loop/poll: what the system has. A file that no line names is built everywhere.
+# (tools/amalgamate has the same conditions for the preprocessor.) ---
 
 set(tusk_pollers poll)
 set(tusk_poll_unfit "epoll|io_uring|uring/[^/]+|kqueue")
