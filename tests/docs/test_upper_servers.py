@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The servers of docs/from-*.md do the same: tusk's, and those of the peers that are installed.
+"""The servers of docs/asyncio.md and docs/from-*.md do the same: tusk's, and those of the peers that are installed.
 
 libdill: TUSK_PEER_LIBDILL=<prefix>, or by pkg-config. Each is asked for lines in capitals, shows out
 who says nothing, and ends in order.
@@ -55,7 +55,8 @@ class Servers(unittest.TestCase):
         return self.build(name, [*CC, str(source), "-o", self.program(name), *options])
 
     def start(self, program, patience):
-        process = subprocess.Popen([program, "0", str(patience)], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, program] if program.endswith(".py") else [program]
+        process = subprocess.Popen([*command, "0", str(patience)], stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -106,6 +107,10 @@ class Servers(unittest.TestCase):
         done = subprocess.run([program, "99999"], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("upper_server: ", done.stderr)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "asyncio.timeout came with Python 3.11")
+    def test_asyncio(self):
+        self.check(str(PEERS / "upper.py"))
 
     def test_threads(self):
         self.check(self.compile("upper_threads", ["-pthread"]))
