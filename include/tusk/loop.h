@@ -65,7 +65,9 @@ struct tusk_loop_options {
     /*
      * The poller by name ("epoll", "io_uring", "poll"). NULL: the environment's TUSK_POLLER, or else the
      * best there is. On Linux, where io_uring is forbidden or not built in, or the kernel is older than
-     * 6.1, who asks for it gets epoll, and debug mode says so once.
+     * 6.1, who asks for it gets epoll, and debug mode says so once. "simulated", for tests: a network
+     * inside of this process, whose delays are drawn from schedule_seed. Its sockets reach only those of
+     * the same loop.
      */
     const char *poller;
     /*

@@ -26,7 +26,7 @@ struct tusk_run_options {
     bool debug;
     /* Bytes of stack of the main task; 0 for TUSK_STACK_DEFAULT. */
     size_t stack_size;
-    /* The poller by name; NULL for the environment's TUSK_POLLER, or the best there is. */
+    /* The poller by name, NULL for the best there is; "simulated" for tests. See tusk/loop.h. */
     const char *poller;
     /* A seed for a random order of tasks: see tusk/loop.h. */
     uint64_t schedule_seed;

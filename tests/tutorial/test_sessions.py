@@ -9,6 +9,7 @@ shows just this is checked by tools/tutorial. With names, only these sessions.
 """
 
 import concurrent.futures
+import functools
 import importlib.machinery
 import importlib.util
 import os
@@ -107,8 +108,8 @@ def main():
             if without_tls and needs_tls(sessions[name]):
                 print(f"{name}: skipped, for there is no OpenSSL")
                 del sessions[name]
-        for name, wrong in zip(sessions, players.map(lambda steps: session.play(steps, reader.folder, reader.environment),
-                                                     sessions.values())):
+        play = functools.partial(session.play, folder=reader.folder, environment=reader.environment)
+        for name, wrong in zip(sessions, players.map(play, sessions.values())):
             print(f"{name}: {wrong or 'ok'}")
             failed += wrong is not None
     return 1 if failed else 0
