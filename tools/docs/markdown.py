@@ -94,7 +94,7 @@ def blocks(lines):
             fresh = True
         elif fence:
             result[-1][1].append(line)
-        elif not line.strip():
+        elif not line.strip() or re.fullmatch(r"\s*<!--.*-->\s*", line):
             fresh = True
         elif line.startswith("- "):
             result.append(("item", line[2:]))
