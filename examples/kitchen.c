@@ -47,6 +47,6 @@ int main(int argc, char **argv)
     int rc = tusk_run(open_kitchen, &port);
 
     if (rc < 0 && rc != -EINTR) /* Ctrl-C is how it ends */
-        fprintf(stderr, "kitchen: %s\n", tusk_strerror(rc));
+        fprintf(stderr, "kitchen: %s\n", tusk_describe(rc));
     return rc < 0 && rc != -EINTR;
 }

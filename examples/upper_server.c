@@ -64,6 +64,6 @@ int main(int argc, char **argv)
         patience = atof(argv[2]);
     rc = tusk_run(serve, &port);
     if (rc < 0)
-        fprintf(stderr, "upper_server: %s\n", tusk_strerror(rc));
+        fprintf(stderr, "upper_server: %s\n", tusk_describe(rc));
     return rc < 0;
 }
