@@ -33,7 +33,8 @@ def sections(page):
 
 
 def links(page):
-    return re.findall(r"\]\(([^)]*)\)", page)
+    """Where they lead to, in either language."""
+    return [link.replace("/ru/", "/en/") for link in re.findall(r"\]\(([^)]*)\)", page)]
 
 
 class Readme(unittest.TestCase):
