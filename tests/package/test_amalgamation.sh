@@ -69,11 +69,11 @@ lessons()
 
 if thorough; then
     compiled ucontext "$cc" -DTUSK_CORO_UCONTEXT
+    compiled strict "$cc" -std=c11 -O3 -Wshadow -Wconversion
+    compiled address "$cc" -O1 -g -fsanitize=address,undefined
+    compiled thread "$cc" -O1 -g -fsanitize=thread
     for compiler in "${compilers[@]}"; do
         compiled optimized "$compiler" -O2
-        compiled strict "$compiler" -std=c11 -O3 -Wshadow -Wconversion
-        compiled address "$compiler" -O1 -g -fsanitize=address,undefined
-        compiled thread "$compiler" -O1 -g -fsanitize=thread
     done
     if pkg-config --atleast-version=3 libssl 2>/dev/null; then
         step "with TLS"
