@@ -12,6 +12,8 @@
 enum { WORKERS = 4, CLIENTS = 400 };
 
 static atomic_int begun, ended, wrong;
+/* The client is about to interrupt. */
+static atomic_bool over;
 static atomic_int port;
 static atomic_int served[WORKERS];
 
@@ -26,6 +28,7 @@ static void clean(void)
     atomic_store(&begun, 0);
     atomic_store(&ended, 0);
     atomic_store(&wrong, 0);
+    atomic_store(&over, false);
     atomic_store(&port, 0);
     for (int i = 0; i < WORKERS; i++)
         atomic_store(&served[i], 0);
@@ -237,6 +240,7 @@ static void *run_client(void *arg)
     for (int i = 0; i < 20000 && atomic_load(&begun) < WORKERS; i++)
         live_sleep_ms(1);
     play_client();
+    atomic_store(&over, true);
     kill(getpid(), SIGINT);
     return NULL;
 }
@@ -343,7 +347,8 @@ static int serve_now_and_then(void *arg)
         tusk_server *server;
 
         tusk_try(tusk_start_server(count_and_wait, NULL, "127.0.0.1", 0, &server));
-        check(tusk_server_port(server) == atomic_load(&port));
+        /* When the others have ended it is the first one again, and gets a port of its own. */
+        check(tusk_server_port(server) == atomic_load(&port) || atomic_load(&over));
         tusk_try(tusk_sleep(0.0005));
         tusk_server_release(server);
         tusk_try(tusk_sleep(0.0005));
