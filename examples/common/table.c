@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum { FIRST_SIZE = 1024 };

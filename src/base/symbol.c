@@ -12,7 +12,9 @@
 
 #if __has_include(<link.h>)
 #include <link.h>
+#endif
 
+#if defined(ElfW)
 typedef ElfW(Ehdr) elf_file;
 typedef ElfW(Shdr) elf_section;
 typedef ElfW(Sym) elf_symbol;

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,8 +22,14 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 
-#ifdef __FreeBSD__
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+#if defined(__FreeBSD__) || defined(__DragonFly__)
 #include <pthread_np.h>
+#endif
+#ifdef __NetBSD__
+#include <lwp.h>
 #endif
 #ifdef __APPLE__
 #include <sys/ucontext.h>
@@ -331,6 +336,8 @@ bool tusk__is_main_thread(void)
 {
 #ifdef __linux__
     return syscall(SYS_gettid) == getpid();
+#elif defined(__NetBSD__)
+    return _lwp_self() == 1;
 #else
     return pthread_main_np() != 0;
 #endif

@@ -20,10 +20,17 @@ enum { THREADS_MAX = 4 };
  */
 #define PATIENCE ((int64_t)10 * 1000000000)
 
+/* Its sizes have another type in some systems. */
+static int real_getnameinfo(const struct sockaddr *address, socklen_t length, char *ret_host,
+                            socklen_t host_size, char *ret_service, socklen_t service_size, int flags)
+{
+    return getnameinfo(address, length, ret_host, host_size, ret_service, service_size, flags);
+}
+
 struct tusk__resolver_system tusk__resolver_system = {
     .getaddrinfo = getaddrinfo,
     .freeaddrinfo = freeaddrinfo,
-    .getnameinfo = getnameinfo,
+    .getnameinfo = real_getnameinfo,
     .patience = PATIENCE,
 };
 

@@ -30,8 +30,11 @@
 #if defined(__x86_64__) && !defined(TUSK_CORO_UCONTEXT)
 
 #define FRAME 64
-/* Rounding and exception masks; the bits below are the sticky flags. */
-#define MXCSR_CONTROL 0xffc0
+/*
+ * Rounding and exception masks; the bits below are the sticky flags. In brackets, for inside of a macro
+ * Apple's assembler takes $0 for an argument.
+ */
+#define MXCSR_CONTROL (0xffc0)
 
         .text
 
