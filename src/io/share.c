@@ -46,7 +46,7 @@ static struct seat *own_seat(struct tusk__share *share)
 
 bool tusk__share_is_possible(const struct tusk_loop *loop)
 {
-    return tusk__this_worker && tusk__system_of(loop) == &tusk__system_real;
+    return tusk__this_worker && !loop->poller.backend->owns;
 }
 
 static void unref(struct tusk__share *share)
