@@ -44,6 +44,35 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     endif()
 endif()
 
+# The system's own in macOS and the BSDs; EVFILT_USER came late to two of them. On Linux there is libkqueue,
+# by which that poller can be tested, since 2.7: what came before has too little of it.
+# -DTUSK_KQUEUE=OFF builds without it where it is there.
+set(TUSK_HAVE_KQUEUE OFF)
+set(TUSK_HAVE_LIBKQUEUE OFF)
+option(TUSK_KQUEUE "Build the poller kqueue if the system has it, or libkqueue is there" ON)
+if(TUSK_KQUEUE AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    find_path(TUSK_LIBKQUEUE_INCLUDE_DIR sys/event.h PATH_SUFFIXES kqueue)
+    find_library(TUSK_LIBKQUEUE kqueue)
+    mark_as_advanced(TUSK_LIBKQUEUE_INCLUDE_DIR TUSK_LIBKQUEUE)
+    if(TUSK_LIBKQUEUE_INCLUDE_DIR AND TUSK_LIBKQUEUE)
+        include(CheckLibraryExists)
+        check_library_exists(${TUSK_LIBKQUEUE} libkqueue_drain_pending_close "" TUSK_FOUND_LIBKQUEUE)
+        set(TUSK_HAVE_LIBKQUEUE ${TUSK_FOUND_LIBKQUEUE})
+    endif()
+    set(TUSK_HAVE_KQUEUE ${TUSK_HAVE_LIBKQUEUE})
+elseif(TUSK_KQUEUE)
+    include(CheckCSourceCompiles)
+    check_c_source_compiles("
+        #include <sys/types.h>
+        #include <sys/event.h>
+        int main(void)
+        {
+            struct kevent event = {.filter = EVFILT_USER, .fflags = NOTE_TRIGGER};
+            return kevent(kqueue(), &event, 1, 0, 0, 0);
+        }" TUSK_FOUND_KQUEUE)
+    set(TUSK_HAVE_KQUEUE ${TUSK_FOUND_KQUEUE})
+endif()
+
 # brew keeps it where nobody looks, out of the way of Apple's own.
 if(APPLE AND NOT OPENSSL_ROOT_DIR AND NOT DEFINED ENV{OPENSSL_ROOT_DIR})
     foreach(prefix /opt/homebrew/opt/openssl@3 /usr/local/opt/openssl@3)

@@ -36,19 +36,23 @@ endif()
 # (tools/amalgamate has the same conditions for the preprocessor.) ---
 
 set(tusk_pollers poll)
-set(tusk_poll_unfit "epoll|io_uring|uring/[^/]+|kqueue")
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    set(tusk_poll_unfit "kqueue")
-    set(tusk_pollers "epoll, poll")
-    if(TUSK_HAVE_LIBURING)
-        set(tusk_pollers "epoll, io_uring, poll")
-    else()
-        # io_uring.c then says so.
-        set(tusk_poll_unfit "uring/[^/]+|kqueue")
-    endif()
-elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly)$")
-    set(tusk_poll_unfit "epoll|io_uring|uring/[^/]+")
+set(tusk_poll_unfit "")
+if(TUSK_HAVE_KQUEUE)
+    list(PREPEND tusk_pollers kqueue)
+else()
+    list(APPEND tusk_poll_unfit kqueue libkqueue)
 endif()
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    # Without liburing there is io_uring.c all the same, and says so.
+    if(TUSK_HAVE_LIBURING)
+        list(PREPEND tusk_pollers io_uring)
+    endif()
+    list(PREPEND tusk_pollers epoll)
+else()
+    list(APPEND tusk_poll_unfit epoll io_uring ring libkqueue)
+endif()
+string(REPLACE ";" ", " tusk_pollers "${tusk_pollers}")
+string(REPLACE ";" "|" tusk_poll_unfit "${tusk_poll_unfit}")
 
 # --- src/io/tls: with OpenSSL or none.c ---
 
@@ -61,7 +65,9 @@ endif()
 
 file(GLOB_RECURSE tusk_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
 list(FILTER tusk_sources EXCLUDE REGEX "/src/coro/arch/[^/]+/")
-list(FILTER tusk_sources EXCLUDE REGEX "/src/loop/poll/(${tusk_poll_unfit})\\.c$")
+if(tusk_poll_unfit)
+    list(FILTER tusk_sources EXCLUDE REGEX "/src/loop/poll/(${tusk_poll_unfit})\\.c$")
+endif()
 list(FILTER tusk_sources EXCLUDE REGEX "/src/io/tls/${tusk_tls_unfit}\\.c$")
 file(GLOB tusk_arch_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/src/coro/arch/${tusk_coro}/*.c

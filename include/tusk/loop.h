@@ -63,11 +63,11 @@ struct tusk_loop_options {
     /* Debug mode. Without it the environment decides: TUSK_DEBUG=1. */
     bool debug;
     /*
-     * The poller by name ("epoll", "io_uring", "poll"). NULL: the environment's TUSK_POLLER, or else the
-     * best there is. On Linux, where io_uring is forbidden or not built in, or the kernel is older than
-     * 6.1, who asks for it gets epoll, and debug mode says so once. "simulated", for tests: a network
-     * inside of this process, whose delays are drawn from schedule_seed. Its sockets reach only those of
-     * the same loop.
+     * The poller by name: "epoll", "io_uring" (Linux), "kqueue" (macOS and the BSDs), "poll". NULL: the
+     * environment's TUSK_POLLER, or else the best there is. On Linux, where io_uring is forbidden or not
+     * built in, or the kernel is older than 6.1, who asks for it gets epoll, and debug mode says so once.
+     * "simulated", for tests: a network inside of this process, whose delays are drawn from schedule_seed.
+     * Its sockets reach only those of the same loop.
      */
     const char *poller;
     /*

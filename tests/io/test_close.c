@@ -398,6 +398,9 @@ static int closed_with_a_duplicate(void *arg)
 static void test_a_duplicate_that_lives_on(void **state)
 {
     (void)state;
+    /* It would follow a pointer to what it has freed. */
+    if (libkqueue_is(NULL))
+        skip();
     play_quietly(closed_with_a_duplicate);
 }
 

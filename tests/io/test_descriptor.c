@@ -381,6 +381,9 @@ static int wait_for_urgent_data(void *arg)
 static void test_urgent_data_has_a_readiness_of_its_own(void **state)
 {
     (void)state;
+    /* Of urgent data that comes alone it tells nothing. */
+    if (libkqueue_is(NULL))
+        skip();
     play_quietly(wait_for_urgent_data);
 }
 

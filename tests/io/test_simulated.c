@@ -6,6 +6,7 @@
 
 #include <poll.h>
 
+#include "io/io.h"
 #include "io/system.h"
 #include "loop/poll/simulated.h"
 
@@ -56,9 +57,11 @@ static int live_in(void *arg)
 {
     const struct world *world = arg;
     struct tusk__poller *poller = &tusk_get_running_loop()->poller;
+    struct tusk__io *io;
     int rc;
 
     tusk_loop_set_exception_handler(tusk_get_running_loop(), keep_report, NULL);
+    expect_int(tusk__io_running(&io), 0);
     if (world->options)
         expect_int(tusk__simulated_configure(poller, world->options), 0);
     rc = world->body(world->arg);

@@ -385,6 +385,9 @@ static void test_a_number_that_comes_back_with_a_duplicate(void **state)
     int peers[3];
 
     (void)state;
+    /* It would follow a pointer to what it has freed. */
+    if (libkqueue_is(NULL))
+        skip();
     for (int i = 0; i < 3; i++) {
         int again[2];
 

@@ -18,6 +18,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "support/libkqueue.h"
 
 #ifdef TUSK_HAVE_VALGRIND
 #include <valgrind/valgrind.h>
@@ -37,6 +38,7 @@ static inline int live_descriptors(void)
 {
     int count = 0;
 
+    libkqueue_warm_up(NULL);
     for (int fd = 0; fd < 256; fd++)
         if (fcntl(fd, F_GETFD) >= 0)
             count++;

@@ -29,6 +29,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "support/libkqueue.h"
 #include "support/live.h"
 
 #ifdef TUSK_HAVE_VALGRIND
@@ -175,9 +176,11 @@ static STAGE_UNUSED int keep_report(tusk_loop *loop, const struct tusk_exception
 
 static STAGE_UNUSED size_t open_descriptors(void)
 {
-    DIR *dir = opendir("/proc/self/fd");
+    DIR *dir;
     size_t count = 0;
 
+    libkqueue_warm_up(NULL);
+    dir = opendir("/proc/self/fd");
     if (!dir)
         return 0;
     while (readdir(dir))

@@ -8,6 +8,7 @@
 
 extern const struct tusk__poll_backend tusk__poll_epoll;
 extern const struct tusk__poll_backend tusk__poll_io_uring;
+extern const struct tusk__poll_backend tusk__poll_kqueue;
 extern const struct tusk__poll_backend tusk__poll_poll;
 
 /* Not among the best: only for who asks for it. */

@@ -68,7 +68,10 @@ struct tusk__poller;
 enum {
     TUSK__POLL_READ = 1,
     TUSK__POLL_WRITE = 2,
-    /* Only in ready(): the other side has ended or there is an error, so that no read will ever block. */
+    /*
+     * Only in ready(): the other side has ended or there is an error, so that no read will ever block. Who
+     * watches for reading is told of it; others need not be.
+     */
     TUSK__POLL_ENDED = 4,
     /* In ready(), with READ: urgent data, at which reads stop short although there is more. See expect. */
     TUSK__POLL_URGENT = 8,

@@ -9,11 +9,12 @@
 
 static const struct tusk__poll_backend *const backends[] = {
 #if defined(__linux__)
-    &tusk__poll_epoll,
-    &tusk__poll_io_uring,
+    &tusk__poll_epoll,  &tusk__poll_io_uring,
 #endif
-    &tusk__poll_poll,
-    &tusk__poll_simulated,
+#if defined(TUSK_HAVE_KQUEUE)
+    &tusk__poll_kqueue,
+#endif
+    &tusk__poll_poll,   &tusk__poll_simulated,
 };
 
 static const struct tusk__poll_backend *find(const char *name)

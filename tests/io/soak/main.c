@@ -280,10 +280,13 @@ static int play_round(void *arg)
 
 static bool play(const char *poller, uint64_t number, uint64_t seed)
 {
-    size_t live = tusk__live();
-    int descriptors = live_descriptors();
+    size_t live;
+    int descriptors;
     int rc;
 
+    libkqueue_warm_up(poller);
+    live = tusk__live();
+    descriptors = live_descriptors();
     round_number = number;
     round_seed = seed + number * 0x9e3779b97f4a7c15U;
     soak.random = round_seed;
