@@ -4,7 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -14,6 +17,7 @@
 #include "base/sys.h"
 #include "coro/coro.h"
 #include "coro/pool.h"
+#include "support/live.h"
 
 struct visit {
     struct tusk__coro outer;
@@ -169,6 +173,45 @@ static void sleeper(void *arg)
 }
 
 /* A task that sleeps costs one page, whatever its stack's colour. */
+/* The line of flags that Linux tells of the mapping an address is in; false: it tells none. */
+static bool flags_of(const void *address, char *ret_flags, size_t size)
+{
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    uintptr_t low;
+    uintptr_t high;
+    bool inside = false;
+    bool found = false;
+
+    while (maps && !found && fgets(ret_flags, (int)size, maps)) {
+        if (sscanf(ret_flags, "%" SCNxPTR "-%" SCNxPTR " ", &low, &high) == 2)
+            inside = (uintptr_t)address >= low && (uintptr_t)address < high;
+        found = inside && strncmp(ret_flags, "VmFlags:", 8) == 0;
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+/* A page of 2 MiB would be a hundred times what a stack needs, and the kernel gives it unasked. */
+static void test_stacks_are_not_made_of_huge_pages(void **state)
+{
+    static const size_t sizes[] = {0, TUSK_STACK_MIN, 1 << 20, 8 << 20};
+
+    (void)state;
+    if (live_is_emulated() || RUNNING_ON_VALGRIND)
+        skip();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char flags[512];
+        struct tusk__stack *stack = get_stack(sizes[i]);
+
+        *stack->low = 1;
+        if (!flags_of(stack->low, flags, sizeof flags))
+            skip();
+        assert_non_null(strstr(flags, " nh"));
+        tusk__pool_put(&pool, stack);
+    }
+}
+
 static void test_a_sleeper_touches_one_page(void **state)
 {
     (void)state;
@@ -214,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_high_water_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_looking_at_a_stack_touches_nothing, setup, teardown),
 #if !TUSK__ASAN && !TUSK__TSAN && !defined(TUSK_CORO_UCONTEXT)
+        cmocka_unit_test_setup_teardown(test_stacks_are_not_made_of_huge_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_sleeper_touches_one_page, setup, teardown),
 #endif
         cmocka_unit_test_setup_teardown(test_starts_are_spread, setup, teardown),
