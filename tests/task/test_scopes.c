@@ -564,6 +564,47 @@ static void test_group(void **state)
     play_quietly(groups);
 }
 
+/* Sleeps for an hour altogether, and is deaf. */
+static int refuse_for_an_hour(void *arg)
+{
+    double end = tusk_loop_time(tusk_get_running_loop()) + 3600;
+
+    (void)arg;
+    while (tusk_loop_time(tusk_get_running_loop()) < end) {
+        int rc = tusk_sleep(900);
+
+        if (rc < 0 && rc != -ECANCELED)
+            return rc;
+    }
+    return 0;
+}
+
+/* A group, a time-out and a wait that have asked once wait then, and do not ask in every iteration. */
+static int refused_cancels(void *arg)
+{
+    tusk_timeout timeout;
+    tusk_task_group group;
+    tusk_task *task;
+
+    (void)arg;
+    expect_int(tusk_timeout_enter(&timeout, 1), 0);
+    expect_int(tusk_task_group_enter(&group), 0);
+    for (int i = 0; i < 10; i++)
+        tusk_task_group_create_task(&group, refuse_for_an_hour, NULL);
+    expect_int(tusk_timeout_exit(&timeout, tusk_task_group_exit(&group, tusk_sleep(INFINITY))), -ETIMEDOUT);
+    task = tusk_create_task(refuse_for_an_hour, NULL);
+    expect_int(tusk_wait_for(task, 1), 0);
+    expect(tusk_loop_time(tusk_get_running_loop()) >= 7200);
+    expect(iterations() < 100);
+    return 0;
+}
+
+static void test_a_task_that_refuses_cancels_does_not_spin(void **state)
+{
+    (void)state;
+    play_quietly(refused_cancels);
+}
+
 static int stubborn_exit(void *arg)
 {
     tusk_task_group group;
@@ -684,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_a_busy_task_times_out),
         cmocka_unit_test(test_outer_cancel_wins_over_a_timeout),
         cmocka_unit_test(test_group),
+        cmocka_unit_test(test_a_task_that_refuses_cancels_does_not_spin),
         cmocka_unit_test(test_leaving_a_group_waits_through_cancels),
         cmocka_unit_test(test_an_error_in_the_clean_up_of_a_cancel),
         cmocka_unit_test(test_a_loop_closed_under_a_wait_for_many),
