@@ -735,6 +735,75 @@ static int drain(tusk_client_handler *handler, double timeout, int wanted)
     return 0;
 }
 
+/* A request is a line; for all of it there are ten seconds. */
+static int talk_in_time(tusk_stream *stream, void *arg)
+{
+    tusk_timeout timeout;
+    const char *line;
+    ssize_t length;
+    int rc;
+
+    tusk_try(tusk_timeout_enter(&timeout, 10));
+    length = tusk_stream_readline(stream, &line);
+    rc = length < 0 ? (int)length : send_much(stream, NULL);
+    rc = tusk_timeout_exit(&timeout, rc);
+    *(int *)arg += rc == -ETIMEDOUT;
+    tusk_stream_abort(stream);
+    return 0;
+}
+
+/* Sends a byte a second for ever: the line never ends. */
+static int trickle(void *arg)
+{
+    int rc = 0;
+
+    while (rc == 0) {
+        rc = tusk_stream_write(arg, "x", 1);
+        tusk_try(tusk_sleep(1));
+    }
+    return 0;
+}
+
+/* One that is silent, one that sends too slowly, one that does not read; and one that is served meanwhile. */
+static int meet_slow_clients(void *arg)
+{
+    tusk_stream *slow[3];
+    tusk_stream *good;
+    tusk_server *server;
+    tusk_task *task;
+    int cut = 0;
+    char answer[1000];
+
+    (void)arg;
+    tusk_try(tusk_start_unix_server(talk_in_time, &cut, new_path(), &server));
+    for (int i = 0; i < 3; i++)
+        tusk_try(connect_path(&slow[i]));
+    task = tusk_create_task(trickle, slow[1]);
+    tusk_try(tusk_stream_write(slow[2], "\n", 1));
+    tusk_try(tusk_sleep(9));
+    expect_int(tusk_server_client_count(server), 3);
+    tusk_try(connect_path(&good));
+    tusk_try(tusk_stream_write(good, "\n", 1));
+    expect_int(tusk_stream_readexactly(good, answer, sizeof answer), sizeof answer);
+    tusk_stream_release(good);
+    tusk_try(tusk_sleep(2));
+    expect_int(cut, 3);
+    expect_int(tusk_server_client_count(server), 0);
+    expect_int(tusk_await(task), 0);
+    for (int i = 0; i < 3; i++)
+        tusk_stream_release(slow[i]);
+    tusk_server_close(server);
+    tusk_try(tusk_server_wait_closed(server));
+    tusk_server_release(server);
+    return 0;
+}
+
+static void test_slow_clients_are_cut_off(void **state)
+{
+    (void)state;
+    play_quietly(meet_slow_clients);
+}
+
 static int drain_all(void *arg)
 {
     (void)arg;
@@ -1267,6 +1336,7 @@ int main(void)
         live_test(test_loop_closes_in_the_middle),
         live_test(test_close_and_abort_clients),
         live_test(test_stuck_peer),
+        live_test(test_slow_clients_are_cut_off),
         live_test(test_drain),
         live_test(test_drain_in_peace),
         live_test(test_cancelled_drain),
