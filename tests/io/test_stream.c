@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/ends.h"
+#include "io/ways.h"
 #include "support/live.h"
 
 /* ---- reading ---- */
@@ -492,6 +493,18 @@ static void test_small_writes_wait_above_the_mark(void **state)
 {
     (void)state;
     play_quietly(small_writes);
+}
+
+static int every_way(void *arg)
+{
+    (void)arg;
+    return ways_wait(pair_open);
+}
+
+static void test_every_way_of_writing_obeys_the_mark(void **state)
+{
+    (void)state;
+    play_quietly(every_way);
 }
 
 struct author {
@@ -1522,6 +1535,7 @@ int main(void)
         cmocka_unit_test(test_limits_at_their_bytes),
         cmocka_unit_test(test_a_large_write_waits_for_its_reader),
         cmocka_unit_test(test_small_writes_wait_above_the_mark),
+        cmocka_unit_test(test_every_way_of_writing_obeys_the_mark),
         cmocka_unit_test(test_writers_take_turns),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_no_buffer),
