@@ -7,6 +7,9 @@
 
 #include <sys/socket.h>
 
+#include "io/ends.h"
+#include "io/ways.h"
+
 static double now(void)
 {
     return tusk_loop_time(tusk_get_running_loop());
@@ -576,7 +579,55 @@ static void test_change_of_mind(void **state)
 
 /* ---- doing nothing ---- */
 
-/* An idle pair, one side of which waits for something to read, lets its loop sleep. */
+static int every_way(void *arg)
+{
+    (void)arg;
+    return ways_wait(pair_open_tls);
+}
+
+static void test_every_way_of_writing_obeys_the_mark(void **state)
+{
+    (void)state;
+    play_quietly(every_way);
+}
+
+static int read_a_byte(void *arg)
+{
+    char byte;
+
+    return (int)tusk_stream_read(arg, &byte, 1);
+}
+
+/* Both read, and could write at any time. */
+static int idle_readers(void *arg)
+{
+    struct pair pair;
+    tusk_task *left;
+    tusk_task *right;
+
+    (void)arg;
+    tusk_try(pair_open_tls(&pair));
+    tusk_try(pass_both_ways(&pair));
+    left = tusk_create_task(read_a_byte, pair.left);
+    right = tusk_create_task(read_a_byte, pair.right);
+    tusk_try(tusk_sleep(1));
+    mark();
+    tusk_try(tusk_sleep(1000));
+    expect(iterations() < 10);
+    tusk_try(send_text(pair.left, "x"));
+    tusk_try(send_text(pair.right, "x"));
+    expect_int(tusk_await(left), 1);
+    expect_int(tusk_await(right), 1);
+    return pair_say_goodbye(&pair);
+}
+
+static void test_idle_readers_do_not_spin(void **state)
+{
+    (void)state;
+    play_quietly(idle_readers);
+}
+
+/* A pair, one side of which waits for room, lets its loop sleep. */
 static int idle(void *arg)
 {
     struct pair pair;
@@ -609,10 +660,16 @@ static void test_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goodbyes),     cmocka_unit_test(test_stuck_peers),
-        cmocka_unit_test(test_cut_off),      cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_reset),        cmocka_unit_test(test_last_answer),
-        cmocka_unit_test(test_small_socket), cmocka_unit_test(test_change_of_mind),
+        cmocka_unit_test(test_goodbyes),
+        cmocka_unit_test(test_stuck_peers),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_last_answer),
+        cmocka_unit_test(test_small_socket),
+        cmocka_unit_test(test_change_of_mind),
+        cmocka_unit_test(test_every_way_of_writing_obeys_the_mark),
+        cmocka_unit_test(test_idle_readers_do_not_spin),
         cmocka_unit_test(test_idle),
     };
 
