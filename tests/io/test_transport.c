@@ -178,6 +178,30 @@ static void test_marks(void **state)
     play_trace(marks, "made pause resume lost(0)");
 }
 
+static int marks_of_lines(void *arg)
+{
+    static char data[1000];
+    const struct iovec lines[] = {{data, sizeof data}, {data, 0}, {data, sizeof data}};
+    struct diary diary = {0};
+    int fds[2];
+
+    (void)arg;
+    tusk_try(tusk_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    tusk_try(tusk_open_transport(fds[0], &diary_protocol, &diary, NULL));
+    tusk_try(settle());
+    for (int i = 0; i < 1000; i++)
+        expect_int(tusk_transport_writelines(diary.transport, lines, 3), 0);
+    tusk_transport_abort(diary.transport);
+    tusk_try(settle());
+    return tusk_close(fds[1]);
+}
+
+static void test_lines_obey_the_mark_too(void **state)
+{
+    (void)state;
+    play_trace(marks_of_lines, "made pause lost(0)");
+}
+
 static int aborted(void *arg)
 {
     struct diary diary = {0};
@@ -1055,6 +1079,7 @@ int main(void)
         cmocka_unit_test(test_conversation),
         cmocka_unit_test(test_a_transport_that_stays_open_after_eof),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_lines_obey_the_mark_too),
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_a_lost_connection),
         cmocka_unit_test(test_paused_reading),
