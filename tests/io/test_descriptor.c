@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "io/calls.h"
@@ -611,6 +612,77 @@ static void test_all_who_wait_are_served_in_order(void **state)
     play_quietly(many_readers);
 }
 
+/* ---- results ---- */
+
+/* Whoever runs in between leaves something of its own in errno. */
+static int scribble(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        errno = ENOTTY;
+        tusk_try(tusk_sleep(0));
+    }
+}
+
+static int receive_one(void *arg)
+{
+    pthread_t thread = pthread_self();
+    char byte;
+    ssize_t rc = tusk_recv((int)(intptr_t)arg, &byte, 1, 0);
+
+    expect(pthread_equal(pthread_self(), thread));
+    return (int)rc;
+}
+
+static int connect_there(void *arg)
+{
+    int fd = tusk_socket(AF_INET, SOCK_STREAM, 0);
+    int rc = tusk_connect(fd, arg, sizeof(struct sockaddr_in));
+
+    expect_int(tusk_close(fd), 0);
+    return rc;
+}
+
+/* A task that waits gets what came of its own call: a reset, a refusal, a close, a byte. */
+static int results_of_four(void *arg)
+{
+    enum { READERS = 3 };
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    tusk_task *scribbler = tusk_create_task(scribble, NULL);
+    struct sockaddr_in nowhere;
+    tusk_task *tasks[READERS];
+    int fds[READERS][2];
+    int unused = tcp_listen(&nowhere, 1);
+
+    (void)arg;
+    expect_int(tusk_close(unused), 0);
+    for (int i = 0; i < READERS; i++) {
+        tcp_pair(fds[i]);
+        tasks[i] = tusk_create_task(receive_one, as_arg(fds[i][0]));
+    }
+    for (int i = 0; i < 3; i++)
+        tusk_try(tusk_sleep(0));
+    expect_int(setsockopt(fds[0][1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    expect_int(tusk_close(fds[0][1]), 0);
+    expect_int(tusk_send(fds[1][1], "x", 1, 0), 1);
+    expect_int(tusk_close(fds[2][1]), 0);
+    expect_int(tusk_await(tusk_create_task(connect_there, &nowhere)), -ECONNREFUSED);
+    expect_int(tusk_await(tasks[0]), -ECONNRESET);
+    expect_int(tusk_await(tasks[1]), 1);
+    expect_int(tusk_await(tasks[2]), 0);
+    tusk_task_cancel(scribbler);
+    expect_int(tusk_await(scribbler), -ECANCELED);
+    for (int i = 0; i < READERS; i++)
+        expect_int(tusk_close(fds[i][0]), 0);
+    return tusk_close(fds[1][1]);
+}
+
+static void test_errno_is_no_part_of_a_result(void **state)
+{
+    (void)state;
+    play_quietly(results_of_four);
+}
+
 /* Woken, and cancelled before it runs: the byte is the next one's. */
 static int cancel_a_woken_reader(void *arg)
 {
@@ -893,6 +965,7 @@ int main(void)
         cmocka_unit_test(test_a_low_water_mark),
         cmocka_unit_test(test_peeks_and_calls_that_do_not_wait),
         cmocka_unit_test(test_all_who_wait_are_served_in_order),
+        cmocka_unit_test(test_errno_is_no_part_of_a_result),
         cmocka_unit_test(test_a_cancelled_reader_loses_nothing),
         cmocka_unit_test(test_a_fast_peer_does_not_starve_the_others),
         cmocka_unit_test(test_many_bytes_count_as_many_calls),
