@@ -21,6 +21,10 @@
 
 #include "loop/trace.h"
 
+#ifdef TUSK_HAVE_LIBURING
+#include "loop/poll/uring/uring.h"
+#endif
+
 #if defined(__linux__)
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -159,6 +163,39 @@ static void test_a_socket_that_is_closed_is_closed(void **state)
         assert_int_equal(counter.calls, turn == 4);
     }
 }
+
+#ifdef TUSK_HAVE_LIBURING
+/* The count of a number's polls begins anew after 2^32 of them. */
+static void test_the_count_of_polls_wraps(void **state)
+{
+    struct tusk__uring *uring = poller.state;
+    struct counter counter = {.calls = 0};
+    int ends[2];
+    char byte;
+
+    (void)state;
+    skip_without_it();
+    assert_int_equal(pipe(ends), 0);
+    watch_edges(&counter, ends[0]);
+    look();
+    unwatch(&counter);
+    uring->slots[ends[0]].generation = UINT32_MAX - 3;
+    for (int i = 0; i < 6; i++) {
+        watch_edges(&counter, ends[0]);
+        counter.calls = 0;
+        look();
+        assert_int_equal(counter.calls, 0);
+        assert_int_equal(write(ends[1], "x", 1), 1);
+        wait_for(counter.calls > 0);
+        assert_int_equal(counter.calls, 1);
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+        unwatch(&counter);
+    }
+    assert_in_range(uring->slots[ends[0]].generation, 0, 10);
+    close(ends[0]);
+    close(ends[1]);
+}
+#endif
 
 static int raise_limit(int wanted)
 {
@@ -935,6 +972,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_a_socket_that_is_closed_is_closed),
+#ifdef TUSK_HAVE_LIBURING
+        test(test_the_count_of_polls_wraps),
+#endif
         test(test_more_completions_than_fit),
         test(test_urgent_data_is_found_out),
         test(test_what_is_read_in_time_is_not_urgent),
