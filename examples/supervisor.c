@@ -82,6 +82,8 @@ static void end_process(tusk_process *process, const char *name)
         return;
     say(name, "does not end, and is killed");
     tusk_process_killpg(process, SIGKILL);
+    if (tusk_process_wait(process) < 0)
+        say(name, "is left to itself");
 }
 
 /* Its exit status when it has ended; -ECANCELED when it was ended because we were cancelled. */

@@ -38,39 +38,52 @@ static int check(const struct tusk_loop *loop, tusk_coro *function)
     return 0;
 }
 
-static struct tusk__job *make_job(struct tusk_loop *loop, struct tusk_thread_pool_executor **executor,
-                                  tusk_coro *function, void *arg, const char *where)
+/* A call that a thread is to make. */
+struct request {
+    struct tusk_loop *loop;
+    /* NULL: the default one. */
+    struct tusk_thread_pool_executor *executor;
+    tusk_coro *function;
+    void *arg;
+    /* What becomes of arg after the call, or NULL. */
+    void (*forget)(void *arg);
+    uintptr_t context;
+    const char *where;
+};
+
+/* Its executor is one from then on. */
+static struct tusk__job *make_job(struct request *request)
 {
     struct tusk__threads *threads;
-    int rc = check(loop, function);
+    int rc = check(request->loop, request->function);
 
     if (rc < 0)
         return tusk__fail(rc);
-    threads = tusk__threads_get(loop);
-    *executor = threads ? choose(threads, *executor) : NULL;
-    return *executor ? tusk__job_new(loop, function, arg, where) : NULL;
+    threads = tusk__threads_get(request->loop);
+    request->executor = threads ? choose(threads, request->executor) : NULL;
+    return request->executor ? tusk__job_new(request->loop, request->function, request->arg, request->where)
+                             : NULL;
 }
 
-/* *ret_job is valid until the future is done. */
-static tusk_future *start(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
-                          tusk_coro *function, void *arg, void (*forget)(void *arg), uintptr_t context,
-                          const char *where, struct tusk__job **ret_job)
+/* *ret_job is valid until the future is done; NULL with a failure. */
+static tusk_future *start(struct request *request, struct tusk__job **ret_job)
 {
-    struct tusk__job *job = make_job(loop, &executor, function, arg, where);
+    struct tusk__job *job = make_job(request);
     tusk_future *future;
     int rc;
 
+    *ret_job = job;
     if (!job) {
-        tusk__cell_drop(context);
+        tusk__cell_drop(request->context);
         return NULL;
     }
-    *ret_job = job;
-    job->context = context;
-    job->forget = forget;
+    job->context = request->context;
+    job->forget = request->forget;
     future = tusk_retain(job->future);
-    rc = tusk__executor_submit(executor, job);
+    rc = tusk__executor_submit(request->executor, job);
     if (rc == 0)
         return future;
+    *ret_job = NULL;
     tusk__job_discard(job);
     tusk__future_release(future);
     if (rc == TUSK_EXECUTOR_SHUT_DOWN)
@@ -82,36 +95,37 @@ tusk_future *tusk__executor_start(struct tusk_loop *loop, struct tusk_thread_poo
                                   tusk_coro *function, void *arg, void (*forget)(void *arg),
                                   uintptr_t context, const char *where)
 {
+    struct request request = {loop, executor, function, arg, forget, context, where};
     struct tusk__job *job;
 
-    return start(loop, executor, function, arg, forget, context, where, &job);
+    return start(&request, &job);
 }
 
 /* The same when a tusk_copy waits: it belongs to the job, or goes with the failure. */
-static tusk_future *start_with_copy(struct tusk_loop *loop, struct tusk_thread_pool_executor *executor,
-                                    tusk_coro *function, void *arg, uintptr_t context, const char *where,
-                                    struct tusk__job **ret_job)
+static tusk_future *start_with_copy(struct request *request, struct tusk__job **ret_job)
 {
     tusk_future *future;
-    bool owns_arg;
 
-    if (tusk__copies_wait() && tusk__copy_failed(arg)) {
-        tusk__cell_drop(context);
+    *ret_job = NULL;
+    if (tusk__copies_wait() && tusk__copy_failed(request->arg)) {
+        tusk__cell_drop(request->context);
         return tusk__fail(-ENOMEM);
     }
-    owns_arg = tusk__copies_wait() && tusk__copy_claim(arg);
-    future = start(loop, executor, function, arg, owns_arg ? tusk__copy_free : NULL, context, where, ret_job);
-    if (!future && owns_arg)
-        tusk__copy_free(arg);
+    if (tusk__copies_wait() && tusk__copy_claim(request->arg))
+        request->forget = tusk__copy_free;
+    future = start(request, ret_job);
+    if (!future && request->forget)
+        request->forget(request->arg);
     return future;
 }
 
 tusk_future *(tusk_loop_run_in_executor)(tusk_loop *loop, tusk_thread_pool_executor *executor,
                                          tusk_coro *function, void *arg, const char *where)
 {
+    struct request request = {loop, executor, function, arg, .where = where};
     struct tusk__job *job;
 
-    return start_with_copy(loop, executor, function, arg, 0, where, &job);
+    return start_with_copy(&request, &job);
 }
 
 tusk_future *(tusk_run_in_executor)(tusk_thread_pool_executor *executor, tusk_coro *function, void *arg,
@@ -161,6 +175,7 @@ static int await_end(tusk_future *future, struct tusk__job *job)
 int(tusk_to_thread)(tusk_coro *function, void *arg, const struct tusk_to_thread_options *options)
 {
     static const struct tusk_to_thread_options nothing;
+    struct request request = {.loop = tusk__running_loop, .function = function, .arg = arg};
     struct tusk__job *job;
     tusk_future *future;
 
@@ -169,9 +184,11 @@ int(tusk_to_thread)(tusk_coro *function, void *arg, const struct tusk_to_thread_
         tusk__copy_discard(arg);
         return TUSK_NOT_IN_TASK;
     }
-    future = start_with_copy(tusk__running_loop, options->executor, function, arg,
-                             tusk__cell_copy(*tusk__current_cell()), options->tusk__where, &job);
-    return options->wait && future ? await_end(future, job) : tusk_await(future);
+    request.executor = options->executor;
+    request.context = tusk__cell_copy(*tusk__current_cell());
+    request.where = options->tusk__where;
+    future = start_with_copy(&request, &job);
+    return options->wait && job ? await_end(future, job) : tusk_await(future);
 }
 
 /* ---- the default executor ---- */
