@@ -71,7 +71,7 @@ struct tusk__task {
     /* Debug mode: it made a task whose argument lies in its own stack. */
     bool lends;
     /* Time-outs and groups that it entered and did not leave. */
-    uint16_t scopes;
+    uint32_t scopes;
 };
 
 /* What tasks add to a loop. */

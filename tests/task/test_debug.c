@@ -100,6 +100,30 @@ static void test_scopes_left_open_are_reported(void **state)
     assert_non_null(strstr(stage_reports, "|open|"));
 }
 
+static int leave_many_scopes_open(void *arg)
+{
+    tusk_timeout timeout;
+
+    (void)arg;
+    for (int i = 0; i < 1 << 16; i++)
+        tusk_try(tusk_timeout_enter(&timeout, INFINITY));
+    return 0;
+}
+
+static int open_many_scopes(void *arg)
+{
+    (void)arg;
+    return tusk_await(tusk_create_task(leave_many_scopes_open, NULL, .name = "open"));
+}
+
+/* Whoever counts them in 16 bits counts none. */
+static void test_very_many_scopes_left_open_are_reported(void **state)
+{
+    (void)state;
+    assert_int_equal(play_with(open_many_scopes, NULL, true), 0);
+    assert_non_null(strstr(stage_reports, "Task ended inside of a scope"));
+}
+
 /* ---- pointers into a stack that goes ---- */
 
 static int sleep_long(void *arg)
@@ -323,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_slow_steps_are_reported),
         cmocka_unit_test(test_swallowed_cancels_are_reported),
         cmocka_unit_test(test_scopes_left_open_are_reported),
+        cmocka_unit_test(test_very_many_scopes_left_open_are_reported),
         cmocka_unit_test(test_a_stack_that_goes_with_pointers_into_it_is_reported),
         cmocka_unit_test(test_calls_from_another_thread_are_errors),
         cmocka_unit_test(test_a_real_loop_that_is_stuck_says_so),
