@@ -17,6 +17,9 @@ int64_t tusk__clock_ns(void);
 /* Bytes of a page. */
 size_t tusk__page_size(void);
 
+/* It changes in a child of fork, if it was asked before: what the kernel keeps may be the parent's then. */
+unsigned tusk__forks(void);
+
 /*
  * Address space for stacks: readable, writable, zero, without memory until it
  * is touched, never made of huge pages. Fallible.

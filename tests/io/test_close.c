@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "io/calls.h"
 #include "io/ends.h"
@@ -699,6 +701,109 @@ static void test_a_loop_that_closes_under_those_who_wait(void **state)
     assert_int_equal(stage_failures, 0);
 }
 
+/* ---- child processes ---- */
+
+/* 0 if the child ended well. */
+static int end_of(pid_t child)
+{
+    int status = -1;
+
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int talk_to_oneself(void *arg)
+{
+    int fds[2];
+    tusk_task *reader;
+
+    (void)arg;
+    tusk_try(tusk_pipe(fds));
+    reader = tusk_create_task(read_one, as_arg(fds[0]));
+    tusk_try(tusk_sleep(0.001));
+    expect_int(tusk_write(fds[1], "x", 1), 1);
+    tusk_try(tusk_await(reader) == 1 ? 0 : -EIO);
+    close_both(fds);
+    return 0;
+}
+
+/* The child runs a loop of its own while the parent's waits for a pipe, whose numbers both have. */
+static int fork_under_a_reader(void *arg)
+{
+    int fds[2];
+    tusk_task *reader;
+    pid_t child;
+
+    (void)arg;
+    tusk_try(tusk_pipe(fds));
+    reader = tusk_create_task(read_one, as_arg(fds[0]));
+    tusk_try(tusk_sleep(0.001));
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        _exit(tusk_run(talk_to_oneself, NULL) == 0 ? 0 : 1);
+    expect_int(end_of(child), 0);
+    expect(!tusk_future_done(reader));
+    expect_int(tusk_write(fds[1], "y", 1), 1);
+    expect_int(tusk_await(reader), 1);
+    close_both(fds);
+    return 0;
+}
+
+static void test_a_child_has_a_loop_of_its_own(void **state)
+{
+    (void)state;
+    /* ThreadSanitizer lets no child of a program with threads make any. */
+    if (TUSK__TSAN)
+        skip();
+    play_quietly(fork_under_a_reader);
+}
+
+static int take_byte(void *arg)
+{
+    char byte;
+
+    trace("%s", read(*(int *)arg, &byte, 1) == 1 ? "taken" : "nothing");
+    return 0;
+}
+
+/* Until what was watched has come. */
+static int run_until_taken(tusk_loop *loop)
+{
+    int rc = 0;
+
+    for (int i = 0; i < 100 && !stage_trace[0] && rc == 0; i++)
+        rc = tusk_loop_run_once(loop, 0.05);
+    return rc;
+}
+
+/* What the child has is a copy, but what the kernel keeps for it is the parent's as well. */
+static void test_a_child_closes_the_loop_of_its_parent(void **state)
+{
+    tusk_loop *loop = tusk_new_event_loop();
+    int fds[2];
+    pid_t child;
+
+    (void)state;
+    stage_clean();
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(tusk_loop_add_reader(loop, fds[0], take_byte, &fds[0]), 0);
+    assert_int_equal(tusk_loop_run_once(loop, 0), 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        tusk_loop_remove_reader(loop, fds[0]);
+        _exit(tusk_loop_close(loop) == 0 ? 0 : 1);
+    }
+    assert_int_equal(end_of(child), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(run_until_taken(loop), 0);
+    assert_string_equal(stage_trace, "taken");
+    assert_true(tusk_loop_remove_reader(loop, fds[0]));
+    assert_int_equal(tusk_loop_close(loop), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -719,6 +824,8 @@ int main(void)
         cmocka_unit_test(test_a_number_is_kept_while_a_thread_uses_it),
         cmocka_unit_test(test_a_loop_that_closes_waits_for_threads),
         cmocka_unit_test(test_a_loop_that_closes_under_those_who_wait),
+        cmocka_unit_test(test_a_child_has_a_loop_of_its_own),
+        cmocka_unit_test(test_a_child_closes_the_loop_of_its_parent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

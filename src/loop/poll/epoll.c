@@ -13,6 +13,9 @@
  * generation. For a registration lasts as long as the open file, and if its number was closed by
  * others while a duplicate lives on (in a child process, say) nobody can take it back: events
  * come from it for ever, and must not find a watch that is gone, or another one.
+ *
+ * A child of fork has a copy of all this, but the epoll behind its descriptor is its parent's: what
+ * the child took out of it the parent would miss. So before its first change or wait it makes one of its own.
  */
 #if defined(__linux__)
 
@@ -29,6 +32,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "loop/poll/backends.h"
 
 #ifdef TUSK_HAVE_VALGRIND
@@ -49,6 +53,8 @@ struct slot {
 struct state {
     int epoll;
     int wake;
+    /* tusk__forks() of the process whose epoll that is. */
+    unsigned forks;
     bool has_pwait2;
     /* By number. */
     struct slot *slots;
@@ -71,12 +77,17 @@ static int control(struct state *state, int operation, int fd, uint32_t events, 
     return epoll_ctl(state->epoll, operation, fd, &event) < 0 ? -errno : 0;
 }
 
+static void close_descriptors(int epoll, int wake)
+{
+    if (wake >= 0)
+        close(wake);
+    if (epoll >= 0)
+        close(epoll);
+}
+
 static void free_state(struct state *state)
 {
-    if (state->wake >= 0)
-        close(state->wake);
-    if (state->epoll >= 0)
-        close(state->epoll);
+    close_descriptors(state->epoll, state->wake);
     tusk__free(state->slots);
     tusk__free(state);
 }
@@ -105,6 +116,7 @@ static int epoll_open(struct tusk__poller *poller)
         return -ENOMEM;
     state->epoll = -1;
     state->wake = -1;
+    state->forks = tusk__forks();
     state->has_pwait2 = !RUNNING_ON_VALGRIND;
     rc = open_descriptors(state);
     if (rc < 0)
@@ -179,11 +191,84 @@ static struct tusk__watch *watch_of(const struct state *state, uint64_t data)
                : NULL;
 }
 
+static uint32_t mask_of(const struct tusk__watch *watch)
+{
+    uint32_t events = 0;
+
+#if defined(EPOLLEXCLUSIVE)
+    /* Together with others this is refused. */
+    if (watch->events & TUSK__POLL_EXCLUSIVE)
+        return EPOLLIN | EPOLLET | EPOLLEXCLUSIVE;
+#endif
+    if (watch->events & TUSK__POLL_READ)
+        events |= EPOLLIN | EPOLLRDHUP;
+    if (watch->events & TUSK__POLL_WRITE)
+        events |= EPOLLOUT;
+    if (watch->events & TUSK__POLL_EDGE)
+        events |= EPOLLET;
+    if ((watch->events & TUSK__POLL_READ) && (watch->events & TUSK__POLL_EDGE))
+        events |= EPOLLPRI;
+    return events;
+}
+
+static int register_watch(struct state *state, int operation, const struct tusk__watch *watch)
+{
+    uint64_t data = (uint64_t)state->slots[watch->fd].generation << 32 | (uint32_t)watch->fd;
+
+    return control(state, operation, watch->fd, mask_of(watch), data);
+}
+
+static int register_all(struct state *state)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < state->slot_count && rc == 0; i++) {
+        if (state->slots[i].watch)
+            rc = register_watch(state, EPOLL_CTL_ADD, state->slots[i].watch);
+        /* The child has closed it. */
+        if (rc == -EBADF)
+            rc = 0;
+    }
+    return rc;
+}
+
+/* An epoll with all that is watched, in the place of the one that is the parent's. */
+static TUSK__NOINLINE int renew(struct state *state)
+{
+    int epoll = state->epoll;
+    int wake = state->wake;
+    int rc;
+
+    state->epoll = -1;
+    state->wake = -1;
+    rc = open_descriptors(state);
+    if (rc == 0)
+        rc = register_all(state);
+    if (rc < 0) {
+        close_descriptors(state->epoll, state->wake);
+        state->epoll = epoll;
+        state->wake = wake;
+        return rc;
+    }
+    close_descriptors(epoll, wake);
+    state->forks = tusk__forks();
+    /* Somebody may have woken it by the one that is gone. */
+    return eventfd_write(state->wake, 1) < 0 ? -errno : 0;
+}
+
+/* In a child of fork: from now on the state is its own. */
+static int own(struct state *state)
+{
+    return likely(state->forks == tusk__forks()) ? 0 : renew(state);
+}
+
 static int epoll_wait_ready(struct tusk__poller *poller, int64_t timeout)
 {
     struct state *state = state_of(poller);
-    int count = wait_for_events(state, timeout);
+    int count = own(state);
 
+    if (count == 0)
+        count = wait_for_events(state, timeout);
     if (count == -EINTR)
         return 0;
     if (count < 0)
@@ -204,26 +289,6 @@ static void epoll_wake(struct tusk__poller *poller)
 
     /* It can only fail when the counter is full, and then the loop is being woken already. */
     (void)written;
-}
-
-static uint32_t mask_of(const struct tusk__watch *watch)
-{
-    uint32_t events = 0;
-
-#if defined(EPOLLEXCLUSIVE)
-    /* Together with others this is refused. */
-    if (watch->events & TUSK__POLL_EXCLUSIVE)
-        return EPOLLIN | EPOLLET | EPOLLEXCLUSIVE;
-#endif
-    if (watch->events & TUSK__POLL_READ)
-        events |= EPOLLIN | EPOLLRDHUP;
-    if (watch->events & TUSK__POLL_WRITE)
-        events |= EPOLLOUT;
-    if (watch->events & TUSK__POLL_EDGE)
-        events |= EPOLLET;
-    if ((watch->events & TUSK__POLL_READ) && (watch->events & TUSK__POLL_EDGE))
-        events |= EPOLLPRI;
-    return events;
 }
 
 /* Makes room for this number. */
@@ -247,18 +312,13 @@ static int reserve(struct state *state, int fd)
     return 0;
 }
 
-static int register_watch(struct state *state, int operation, const struct tusk__watch *watch)
-{
-    uint64_t data = (uint64_t)state->slots[watch->fd].generation << 32 | (uint32_t)watch->fd;
-
-    return control(state, operation, watch->fd, mask_of(watch), data);
-}
-
 static int epoll_watch(struct tusk__poller *poller, struct tusk__watch *watch)
 {
     struct state *state = state_of(poller);
-    int rc = reserve(state, watch->fd);
+    int rc = own(state);
 
+    if (rc == 0)
+        rc = reserve(state, watch->fd);
     if (rc < 0)
         return rc;
     state->slots[watch->fd].generation++;
@@ -272,8 +332,11 @@ static int epoll_watch(struct tusk__poller *poller, struct tusk__watch *watch)
 /* The kernel looks again at what a changed registration is ready for. */
 static int epoll_again(struct tusk__poller *poller, struct tusk__watch *watch, int events)
 {
+    struct state *state = state_of(poller);
+    int rc = own(state);
+
     (void)events;
-    return register_watch(state_of(poller), EPOLL_CTL_MOD, watch);
+    return rc < 0 ? rc : register_watch(state, EPOLL_CTL_MOD, watch);
 }
 
 static void epoll_unwatch(struct tusk__poller *poller, struct tusk__watch *watch)
@@ -284,7 +347,8 @@ static void epoll_unwatch(struct tusk__poller *poller, struct tusk__watch *watch
     /* Its number may be another watch's by now. */
     if (state->slots[watch->fd].watch != watch)
         return;
-    epoll_ctl(state->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    if (own(state) == 0)
+        epoll_ctl(state->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     state->slots[watch->fd].watch = NULL;
 }
 
