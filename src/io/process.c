@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "io/process.h"
 #include "io/spawn.h"
 
@@ -96,7 +97,10 @@ static void on_end(struct tusk__io_waiter *ear, int rc)
     }
 }
 
-/* The loop closes before the program has ended. One that was released is nobody's any more, and runs on. */
+/*
+ * The loop closes before the program has ended. One that was released is nobody's any more, and runs on. So
+ * does one whose parent is not this process but the one it was forked from.
+ */
 static void close_with_loop(struct tusk__closable *closable)
 {
     struct tusk_process *process = container_of(closable, struct tusk_process, closable);
@@ -104,7 +108,7 @@ static void close_with_loop(struct tusk__closable *closable)
 
     if (!process->ended) {
         atomic_fetch_sub(&process->io->loop->external, 1);
-        if (!process->released) {
+        if (!process->released && process->forks == tusk__forks()) {
             tusk_process_kill(process);
             tusk__spawn_reap(process->pid, true, &code);
         }
@@ -303,6 +307,7 @@ static int start(struct tusk_process *process, const struct tusk__spawn *spawn)
     if (rc < 0)
         return explain(rc, spawn, in_cwd);
     process->pid = rc;
+    process->forks = tusk__forks();
     rc = watch(process);
     /* Its end is still to be taken, so the number is its own. */
     if (rc < 0 && tusk__spawn_reap(process->pid, false, &code) == -EAGAIN) {

@@ -14,6 +14,8 @@ struct tusk_process {
     /* Its owner's, one for each call that waits, and one as long as the program runs. */
     uint32_t references;
     pid_t pid;
+    /* tusk__forks() of the parent. */
+    unsigned forks;
     /* It leads a group, whose number is its own. */
     bool has_group;
     /* What becomes readable at the end; NULL: a thread waits, or it has ended. */

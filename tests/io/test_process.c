@@ -678,6 +678,38 @@ static void test_the_end_of_the_loop_ends_processes(void **state)
     assert_int_equal(tusk__live(), live);
 }
 
+static int start_sleeper(void *arg)
+{
+    tusk_process **process = arg;
+
+    return tusk_create_subprocess_shell("exec sleep 1000", process);
+}
+
+/* A child of fork closes the loop that it has a copy of: the programs are still its parent's. */
+static void test_a_fork_that_closes_the_loop_ends_no_processes(void **state)
+{
+    size_t live = tusk__live();
+    tusk_loop *loop = tusk_new_event_loop();
+    tusk_process *process;
+    int status = -1;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, start_sleeper, &process)),
+                     0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        _exit(tusk_loop_close(loop) == 0 ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* A signal that was sent has come by the time that its sender has ended. */
+    assert_int_equal(waitpid(tusk_process_pid(process), &status, WNOHANG), 0);
+    assert_int_equal(tusk_loop_close(loop), 0);
+    live_wait_for_blocks(live);
+    assert_int_equal(tusk__live(), live);
+}
+
 static int crowd(void *arg)
 {
     enum { COUNT = 60 };
@@ -854,6 +886,7 @@ int main(void)
         cmocka_unit_test(test_where_programs_are_looked_for),
         cmocka_unit_test(test_a_released_process_outlives_the_loop),
         cmocka_unit_test(test_the_end_of_the_loop_ends_processes),
+        cmocka_unit_test(test_a_fork_that_closes_the_loop_ends_no_processes),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_a_session_of_its_own),
         cmocka_unit_test(test_a_signal_to_a_group),
