@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "io/address.h"
 #include "io/resolver.h"
 
@@ -339,6 +340,7 @@ static int keep_path(struct tusk__binding *binding, const char *path)
     memcpy(binding->path, path, strlen(path) + 1);
     binding->device = status.st_dev;
     binding->inode = status.st_ino;
+    binding->forks = tusk__forks();
     return 0;
 }
 
@@ -414,8 +416,8 @@ static void remove_path(const struct tusk__binding *binding)
 {
     struct stat status;
 
-    if (stat(binding->path, &status) == 0 && status.st_dev == binding->device &&
-        status.st_ino == binding->inode)
+    if (binding->forks == tusk__forks() && stat(binding->path, &status) == 0 &&
+        status.st_dev == binding->device && status.st_ino == binding->inode)
         unlink(binding->path);
 }
 

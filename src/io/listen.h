@@ -36,6 +36,8 @@ struct tusk__binding {
     char *path;
     dev_t device;
     ino_t inode;
+    /* tusk__forks() of the process that made the file: a child of it leaves it there. */
+    unsigned forks;
 };
 
 /* Looks up the hosts of TCP. Suspends; the request must be cleared also after an error. */

@@ -1,5 +1,7 @@
 #include "io/net.h"
 
+#include <sys/wait.h>
+
 /* ---- handlers ---- */
 
 static int echo(tusk_stream *stream, void *arg)
@@ -1198,6 +1200,47 @@ static void test_unix_removes_only_its_own(void **state)
     play_quietly(replace_the_file);
 }
 
+static int start_at_path(void *arg)
+{
+    return tusk_start_unix_server(echo, NULL, new_path(), arg);
+}
+
+static int end_server(void *arg)
+{
+    tusk_stream *stream;
+
+    tusk_try(connect_path(&stream));
+    expect_echo(stream);
+    tusk_stream_release(stream);
+    tusk_server_close(arg);
+    tusk_try(tusk_server_wait_closed(arg));
+    tusk_server_release(arg);
+    return 0;
+}
+
+/* A child of fork closes the loop that it has a copy of: the parent goes on to serve. */
+static void test_a_child_that_closes_the_loop_ends_no_server(void **state)
+{
+    tusk_loop *loop = tusk_new_event_loop();
+    tusk_server *server;
+    int status = -1;
+    pid_t child;
+
+    (void)state;
+    stage_clean();
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, start_at_path, &server)),
+                     0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        _exit(tusk_loop_close(loop) == 0 ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, end_server, server)), 0);
+    assert_int_equal(stage_failures, 0);
+    assert_int_equal(tusk_loop_close(loop), 0);
+}
+
 static int serve_abstract(void *arg)
 {
     tusk_server *server;
@@ -1349,6 +1392,7 @@ int main(void)
         live_test(test_unix_stale),
         live_test(test_unix_file_in_the_way),
         live_test(test_unix_removes_only_its_own),
+        live_test(test_a_child_that_closes_the_loop_ends_no_server),
         live_test(test_unix_abstract),
         live_test(test_closed_while_accepting),
         live_test(test_cancelled_before_it_begins),
