@@ -804,6 +804,31 @@ static void test_a_child_closes_the_loop_of_its_parent(void **state)
     close(fds[1]);
 }
 
+/* As a program does that makes its loop, and then goes into the background. */
+static void test_a_child_goes_on_with_the_loop_of_its_parent(void **state)
+{
+    tusk_loop *loop = tusk_new_event_loop();
+    int fds[2];
+    pid_t child;
+
+    (void)state;
+    stage_clean();
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(tusk_loop_add_reader(loop, fds[0], take_byte, &fds[0]), 0);
+    assert_int_equal(tusk_loop_run_once(loop, 0), 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        bool fine = write(fds[1], "x", 1) == 1 && run_until_taken(loop) == 0 && stage_trace[0];
+
+        _exit(fine && tusk_loop_remove_reader(loop, fds[0]) && tusk_loop_close(loop) == 0 ? 0 : 1);
+    }
+    assert_int_equal(end_of(child), 0);
+    assert_int_equal(tusk_loop_close(loop), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -826,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_a_loop_that_closes_under_those_who_wait),
         cmocka_unit_test(test_a_child_has_a_loop_of_its_own),
         cmocka_unit_test(test_a_child_closes_the_loop_of_its_parent),
+        cmocka_unit_test(test_a_child_goes_on_with_the_loop_of_its_parent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
