@@ -147,8 +147,7 @@ static int wait_and_listen(struct tusk__uring *uring, int64_t timeout)
     /* The kernel tells of some twenty at a time. */
     for (int i = 0; rc == 0 && i < PORTIONS && uring->ring.is_open && tusk__ring_has_work(&uring->ring); i++)
         rc = tusk__uring_enter(uring, 0);
-    if (uring->ring.is_open)
-        tusk__uring_listen(uring);
+    tusk__uring_listen(uring);
     return rc;
 }
 

@@ -214,7 +214,7 @@ void tusk__uring_listen(struct tusk__uring *uring)
 {
     struct io_uring_cqe completion;
 
-    while (tusk__ring_take(&uring->ring, &completion))
+    while (uring->ring.is_open && tusk__ring_take(&uring->ring, &completion))
         hear(uring, &completion);
 }
 

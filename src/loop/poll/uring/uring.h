@@ -110,7 +110,7 @@ void tusk__uring_end_poll(struct tusk__uring *uring, int number);
 /* The ring has gone, and all polls with it: those that are wanted are to be begun. */
 void tusk__uring_forget_polls(struct tusk__uring *uring);
 
-/* Takes what the kernel tells. */
+/* Takes what the kernel tells, if there is a ring. */
 void tusk__uring_listen(struct tusk__uring *uring);
 
 /* ---- news (news.c) ---- */
