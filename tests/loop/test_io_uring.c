@@ -365,6 +365,30 @@ static void test_urgent_data_is_found_out(void **state)
     }
 }
 
+/* Whoever sleeps on the ring's descriptor is woken for it. */
+static void test_urgent_data_that_is_found_out_wakes_an_outer_loop(void **state)
+{
+    struct counter counter = {.calls = 0};
+    struct pollfd outer = {.events = POLLIN};
+    int ends[2];
+
+    (void)state;
+    skip_without_it();
+    if (!unix_pair_with_urgent_data(ends))
+        skip();
+    outer.fd = poller.backend->fileno(&poller);
+    assert_true(outer.fd >= 0);
+    watch_edges(&counter, ends[0]);
+    look();
+    send_urgent_data(IN_VAIN, ends[1], &counter, NULL);
+    assert_int_equal(poll(&outer, 1, 20000), 1);
+    look();
+    assert_true(counter.events & TUSK__POLL_URGENT);
+    unwatch(&counter);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* What is vague does not spoil what is exact. */
 static void test_what_is_read_in_time_is_not_urgent(void **state)
 {
@@ -1020,6 +1044,7 @@ int main(void)
 #endif
         test(test_more_completions_than_fit),
         test(test_urgent_data_is_found_out),
+        test(test_urgent_data_that_is_found_out_wakes_an_outer_loop),
         test(test_what_is_read_in_time_is_not_urgent),
         test(test_what_was_told_of_a_number_is_not_its_heirs),
         test(test_devices),

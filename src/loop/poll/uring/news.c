@@ -65,6 +65,7 @@ void tusk__uring_expect(struct tusk__poller *poller, struct tusk__watch *watch, 
         return;
     uring->slots[watch->fd].told |= POLLIN | POLLPRI;
     tusk__uring_push(uring, TUSK__URING_TOLD, watch->fd);
+    tusk__uring_hand_over(uring);
 }
 
 static int events_of(uint32_t told)

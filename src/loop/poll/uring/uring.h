@@ -82,8 +82,8 @@ int tusk__uring_enter(struct tusk__uring *uring, int64_t timeout);
 void tusk__uring_cancel(struct tusk__uring *uring, uint64_t data);
 
 /*
- * Something was put into the ring outside of wait: the kernel gets it now if somebody may sleep on its
- * descriptor.
+ * Something was put into the ring outside of wait, or there are news that the kernel does not know of: if
+ * somebody may sleep on the ring's descriptor, the kernel gets it now, and he is woken.
  */
 void tusk__uring_hand_over(struct tusk__uring *uring);
 
