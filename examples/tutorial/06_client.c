@@ -44,6 +44,6 @@ int main(int argc, char **argv)
     int rc = tusk_run(client, &port);
 
     if (rc < 0)
-        fprintf(stderr, "06_client: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "06_client: %s\n", tusk_describe(rc));
     return rc < 0;
 }

@@ -37,6 +37,6 @@ int main(int argc, char **argv)
     if (rc == -EINTR)
         return 0; /* Ctrl-C is how it ends */
     if (rc < 0)
-        fprintf(stderr, "07_echo_server: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "07_echo_server: %s\n", tusk_describe(rc));
     return rc < 0;
 }

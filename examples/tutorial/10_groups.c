@@ -164,6 +164,6 @@ int main(int argc, char **argv)
     if (rc == -EINTR)
         return 0;
     if (rc < 0)
-        fprintf(stderr, "10_groups: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "10_groups: %s\n", tusk_describe(rc));
     return rc < 0;
 }

@@ -190,6 +190,6 @@ int main(int argc, char **argv)
     int rc = tusk_run(serve, &port);
 
     if (rc < 0)
-        fprintf(stderr, "11_shutdown: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "11_shutdown: %s\n", tusk_describe(rc));
     return rc < 0;
 }

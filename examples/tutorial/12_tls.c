@@ -199,7 +199,7 @@ int main(int argc, char **argv)
             tusk_tls_context_create(.server_side = true, .certificate_file = argv[2], .key_file = argv[3]);
     rc = argc > 3 && !settings.tls ? tusk_last_error() : tusk_run(serve, &settings);
     if (rc < 0)
-        fprintf(stderr, "12_tls: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "12_tls: %s\n", tusk_describe(rc));
     tusk_tls_context_release(settings.tls);
     return rc < 0;
 }

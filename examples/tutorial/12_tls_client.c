@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     settings.tls = tusk_tls_context_create(.ca_file = argc > 2 ? argv[2] : NULL);
     rc = settings.tls ? tusk_run(client, &settings) : tusk_last_error();
     if (rc < 0)
-        fprintf(stderr, "12_tls_client: %s\n", tusk_message() ? tusk_message() : tusk_strerror(rc));
+        fprintf(stderr, "12_tls_client: %s\n", tusk_describe(rc));
     tusk_tls_context_release(settings.tls);
     return rc < 0;
 }

@@ -96,7 +96,7 @@ static int check(const char *name, test *chosen)
                           .schedule_seed = seed);
 
         if (rc != 0) {
-            printf("%s, seed %u: %s\n", name, seed, tusk_message() ? tusk_message() : tusk_strerror(rc));
+            printf("%s, seed %u: %s\n", name, seed, tusk_describe(rc));
             return 1;
         }
     }
