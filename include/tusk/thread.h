@@ -17,8 +17,8 @@
  * Nothing stops a function that runs in a thread. Whoever cancels the future, or is cancelled while
  * waiting for it, is free at once; the function goes on, and its result is dropped. So its argument
  * must live until it returns, and not only until the wait is over: a tusk_copy() does, for the job
- * owns it; or the wait is as long as the function, with .wait. One that has not started when its future is cancelled, or when its loop closes, does not
- * start.
+ * owns it; or the wait is as long as the function, with .wait. One that has not started when its
+ * future is cancelled, or when its loop closes, does not start.
  *
  * With a virtual clock, time stands still while functions run in threads.
  */
@@ -76,8 +76,8 @@ struct tusk_to_thread_options {
     /* Instead of the default one. */
     tusk_thread_pool_executor *executor;
     /*
-     * A cancel waits until the function has ended, and comes then: so the function may use what stands on this
-     * task's stack. One that has not started does not start.
+     * A cancel waits until the function has ended, and comes then; and so does tusk_loop_close(). So the
+     * function may use what stands on this task's stack. One that has not started does not start.
      */
     bool wait;
     const char *tusk__where;

@@ -170,6 +170,13 @@ static void close_extensions(struct tusk_loop *loop)
         at->close(loop, at);
 }
 
+static void end_extensions(struct tusk_loop *loop)
+{
+    for (struct tusk__extension *at = loop->extensions; at; at = at->next)
+        if (at->end)
+            at->end(loop, at);
+}
+
 static void free_extensions(struct tusk_loop *loop)
 {
     while (loop->extensions) {
@@ -199,6 +206,7 @@ int tusk_loop_close(tusk_loop *loop)
     tusk__watchdog_close(loop);
     close_extensions(loop);
     tusk__calls_close(loop);
+    end_extensions(loop);
     if (loop->hooks)
         loop->hooks->close(loop);
     free_extensions(loop);

@@ -69,6 +69,8 @@ struct tusk__letter {
 struct tusk__extension {
     /* The loop closes. Queues and futures are still there; afterwards nothing may be sent. Names the layer too. */
     void (*close)(struct tusk_loop *loop, struct tusk__extension *extension);
+    /* After that, when nothing is in a queue any more. The stacks of tasks are still there. NULL: nothing to do. */
+    void (*end)(struct tusk_loop *loop, struct tusk__extension *extension);
     struct tusk__extension *next;
 };
 

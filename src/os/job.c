@@ -1,10 +1,15 @@
 #include "os/job.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/error.h"
 
 static _Thread_local struct tusk__job *current;
+
+/* For all jobs together: a loop that closes while one of its functions runs is rare. */
+static pthread_mutex_t end_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t one_has_ended = PTHREAD_COND_INITIALIZER;
 
 /* ---- references and memory ---- */
 
@@ -82,6 +87,16 @@ static void keep_message(struct tusk__job *job, unsigned messages)
         job->text = tusk__text_copy(job->result, tusk__thread_message(job->result));
 }
 
+/* The function has ended. Its loop is told, if that waits for nothing else. */
+static void end(struct tusk__job *job)
+{
+    if (atomic_exchange(&job->state, TUSK__JOB_ENDED) != TUSK__JOB_OUTWAITED)
+        return;
+    pthread_mutex_lock(&end_lock);
+    pthread_cond_broadcast(&one_has_ended);
+    pthread_mutex_unlock(&end_lock);
+}
+
 void tusk__job_call(struct tusk__job *job)
 {
     unsigned messages = tusk__thread_messages;
@@ -97,6 +112,7 @@ void tusk__job_call(struct tusk__job *job)
     tusk__cell_drop(tusk__thread_cell);
     tusk__thread_cell = 0;
     forget_arg(job);
+    end(job);
 }
 
 /* True for the one side that may decide what becomes of a job that waits. */
@@ -193,22 +209,49 @@ static void drop_settled(struct tusk__letter *letter)
     release(container_of(letter, struct tusk__job, settled));
 }
 
-static void close_job(struct tusk__job *job)
+static void close_job(struct tusk__threads *threads, struct tusk__job *job)
 {
     struct tusk_future *future = leave(job);
+    bool is_pending = tusk__future_pending(future);
 
     /* Of a future that is done, `settled` stands in the queue and is dropped there. */
-    if (tusk__future_pending(future)) {
+    if (is_pending)
         tusk__future_remove(future, &job->settled.handle);
+    if (is_pending && job->uses_stack)
+        tusk__link_add(&threads->last_jobs, &job->link);
+    else if (is_pending)
         release(job);
-    }
     tusk__future_release(future);
 }
 
 void tusk__jobs_close(struct tusk__threads *threads)
 {
     while (threads->jobs)
-        close_job(container_of(threads->jobs, struct tusk__job, link));
+        close_job(threads, container_of(threads->jobs, struct tusk__job, link));
+}
+
+/* Blocks until the function has ended, if it runs. */
+static void outwait(struct tusk__job *job)
+{
+    int runs = TUSK__JOB_RUNS;
+
+    if (!atomic_compare_exchange_strong(&job->state, &runs, TUSK__JOB_OUTWAITED))
+        return;
+    pthread_mutex_lock(&end_lock);
+    while (atomic_load(&job->state) != TUSK__JOB_ENDED)
+        pthread_cond_wait(&one_has_ended, &end_lock);
+    pthread_mutex_unlock(&end_lock);
+}
+
+void tusk__jobs_outwait(struct tusk__threads *threads)
+{
+    while (threads->last_jobs) {
+        struct tusk__job *job = container_of(threads->last_jobs, struct tusk__job, link);
+
+        tusk__link_remove(&job->link);
+        outwait(job);
+        release(job);
+    }
 }
 
 /* ---- making ---- */

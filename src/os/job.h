@@ -7,7 +7,8 @@
  * side stands among the callbacks of the future, and goes when these are called: then the
  * future has the result, or was cancelled, which stops a job that has not
  * started and leaves one that has to itself. So neither side waits for the other, and a
- * thread that comes back after the loop has closed finds a job that is its own.
+ * thread that comes back after the loop has closed finds a job that is its own. But where the
+ * function may use the stack of a task, the loop outwaits it before it closes.
  */
 #ifndef TUSK__OS_JOB_H
 #define TUSK__OS_JOB_H
@@ -15,7 +16,14 @@
 #include "os/threads.h"
 #include "task/task.h"
 
-enum tusk__job_state { TUSK__JOB_WAITS, TUSK__JOB_RUNS, TUSK__JOB_CANCELLED };
+/* OUTWAITED: it runs, and the loop blocks until it has ended. */
+enum tusk__job_state {
+    TUSK__JOB_WAITS,
+    TUSK__JOB_RUNS,
+    TUSK__JOB_OUTWAITED,
+    TUSK__JOB_ENDED,
+    TUSK__JOB_CANCELLED,
+};
 
 /* PARKED: it would be counted, but its thread waits for the loop. */
 enum tusk__job_count { TUSK__JOB_UNCOUNTED, TUSK__JOB_COUNTED, TUSK__JOB_PARKED };
@@ -31,6 +39,8 @@ struct tusk__job {
     struct tusk__link link;
     /* With a reference; NULL once it is settled. */
     struct tusk_future *future;
+    /* The function may use what goes with the loop. */
+    bool uses_stack;
     /* --- both --- */
     struct tusk__port *port;
     /* enum tusk__job_state. Whoever takes it away from WAITS has the job. */

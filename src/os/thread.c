@@ -159,7 +159,10 @@ static int await_end(tusk_future *future, struct tusk__job *job)
     struct tusk__text *text;
     int rc;
 
-    if (tusk_future_done(future) || tusk_wait(futures, 1) != -ECANCELED)
+    if (tusk_future_done(future))
+        return tusk_await(future);
+    job->uses_stack = true;
+    if (tusk_wait(futures, 1) != -ECANCELED)
         return tusk_await(future);
     /* The cancel's words, and not those of an error that nobody will hear of. */
     text = tusk__text_retain(task->future.text);

@@ -17,6 +17,13 @@ static void close_threads(struct tusk_loop *loop, struct tusk__extension *extens
     tusk__port_release(threads->port);
 }
 
+/* Not before: a function may wait for what stands in a queue of the loop. */
+static void end_threads(struct tusk_loop *loop, struct tusk__extension *extension)
+{
+    (void)loop;
+    tusk__jobs_outwait(container_of(extension, struct tusk__threads, extension));
+}
+
 static struct tusk__threads *make(struct tusk_loop *loop)
 {
     struct tusk__threads *threads = tusk__alloc(sizeof *threads);
@@ -29,6 +36,7 @@ static struct tusk__threads *make(struct tusk_loop *loop)
         return tusk__fail(-ENOMEM);
     }
     threads->extension.close = close_threads;
+    threads->extension.end = end_threads;
     tusk__loop_extend(loop, &threads->extension);
     return threads;
 }

@@ -41,6 +41,8 @@ struct tusk__threads {
     bool shut_down;
     /* Jobs whose futures are not settled. */
     struct tusk__link *jobs;
+    /* When the loop closes: those whose functions may use the stacks of tasks. */
+    struct tusk__link *last_jobs;
     /* Tasks that threads have a future of. */
     struct tusk__link *concurrent;
 };
@@ -54,5 +56,8 @@ bool tusk__threads_have_executor(const struct tusk_loop *loop);
 /* The loop closes: its jobs, and its futures for threads, are told. */
 void tusk__jobs_close(struct tusk__threads *threads);
 void tusk__concurrent_close(struct tusk__threads *threads);
+
+/* Blocks until no function runs that may use the stack of a task. Nobody waits for the loop any more. */
+void tusk__jobs_outwait(struct tusk__threads *threads);
 
 #endif

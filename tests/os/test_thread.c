@@ -577,6 +577,86 @@ static void test_a_thread_outlives_its_loop(void **state)
     assert_int_equal(atomic_load(&queued.calls), 0);
 }
 
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* The loop that closes, where the function waits for it. */
+static tusk_loop *awaited_loop;
+
+/* What it waits for stands in a queue when the loop closes. */
+static int wait_for_loop(const struct writing *writing)
+{
+    tusk_concurrent_future *future = tusk_run_coroutine_threadsafe(awaited_loop, nothing, NULL);
+    int rc;
+
+    sem_post(&writing->gate->reached);
+    rc = tusk_concurrent_future_result(future, INFINITY);
+    tusk_concurrent_future_release(future);
+    return rc;
+}
+
+static int write_late(void *arg)
+{
+    const struct writing *writing = arg;
+    int rc = awaited_loop ? wait_for_loop(writing) : 0;
+
+    write_words(arg);
+    return rc;
+}
+
+static int use_stack(void *arg)
+{
+    char words[200] = "";
+    struct writing writing = {arg, words};
+
+    return tusk_to_thread(write_late, &writing, .wait = true);
+}
+
+static void *open_later(void *arg)
+{
+    struct gate *gate = arg;
+
+    live_sleep_ms(20);
+    sem_post(&gate->open);
+    return NULL;
+}
+
+static int stop_when_reached(void *arg)
+{
+    wait_at(&((struct gate *)arg)->reached);
+    tusk_loop_stop(tusk_get_running_loop());
+    return 0;
+}
+
+static void test_a_loop_outwaits_what_uses_its_stacks(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        tusk_loop *loop = tusk_new_event_loop();
+        static struct gate gate;
+        tusk_task *task;
+        pthread_t opener;
+
+        tusk_loop_set_exception_handler(loop, keep_report, NULL);
+        gate_init(&gate, 5);
+        awaited_loop = way & 1 ? loop : NULL;
+        task = tusk_loop_create_task(loop, use_stack, &gate);
+        tusk_loop_call_soon(loop, stop_when_reached, &gate);
+        assert_int_equal(tusk_loop_run_forever(loop), 0);
+        if (way & 2)
+            assert_true(tusk_task_cancel(task));
+        tusk_release(task);
+        assert_int_equal(pthread_create(&opener, NULL, open_later, &gate), 0);
+        assert_int_equal(tusk_loop_close(loop), 0);
+        assert_int_equal(pthread_join(opener, NULL), 0);
+    }
+    /* Its threads end by themselves, as below. */
+    live_wait_for_blocks(live_before.blocks);
+}
+
 static void test_a_loop_closes_over_a_result_on_its_way(void **state)
 {
     tusk_thread_pool_executor *pool = tusk_thread_pool_executor_create(4);
@@ -1131,6 +1211,7 @@ int main(void)
         live_test(test_a_time_out_that_waits),
         live_test(test_a_cancel_before_the_start_does_not_wait),
         live_test(test_a_thread_outlives_its_loop),
+        live_test(test_a_loop_outwaits_what_uses_its_stacks),
         live_test(test_a_loop_closes_over_a_result_on_its_way),
         live_test(test_a_loop_closes_between_result_and_callback),
         live_test(test_a_loop_closes_with_idle_threads),
