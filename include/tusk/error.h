@@ -158,8 +158,9 @@ TUSK_API const char *tusk_message(void);
 
 /*
  * Why a call failed that has just returned this code: the message that came with it, or, if it came
- * without one, what tusk_strerror() says. What to print when all you have is `int rc`. A message that came with another
- * code is not taken. Does not suspend. Valid until the next error, or this thread's next call. Any thread.
+ * without one, what tusk_strerror() says. What to print when all you have is `int rc`. A message that
+ * came with another code is not taken. Does not suspend. Valid until the next error, or this thread's
+ * next call. Any thread.
  */
 TUSK_API const char *tusk_describe(int code);
 

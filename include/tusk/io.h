@@ -35,8 +35,9 @@
  * for either it comes before the system call or the result is delivered.
  *
  * All these functions: TUSK_NOT_IN_TASK outside of a task, -ECANCELED, -EBADF, -EINVAL, and what
- * the system call says. (ECANCELED of the system's own is TUSK_CANCELED_BY_SYSTEM.) Any task; the descriptor belongs to the loop of this thread. All that are
- * marked to be checked suspend, unless they say that they do not.
+ * the system call says. (ECANCELED of the system's own is TUSK_CANCELED_BY_SYSTEM.) Any task; the
+ * descriptor belongs to the loop of this thread. All that are marked to be checked suspend, unless
+ * they say that they do not.
  */
 #ifndef TUSK_IO_H
 #define TUSK_IO_H

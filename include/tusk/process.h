@@ -127,10 +127,10 @@ TUSK_API TUSK_MUST_CHECK int tusk_process_communicate(tusk_process *process, con
 TUSK_API int tusk_process_send_signal(tusk_process *process, int signum);
 
 /*
- * Sends a signal to the process and to all that it has started, but for those that have left its group: a shell and its
- * commands. (os.killpg) For one that was started with .new_process_group or .start_new_session, else -EINVAL:
- * its group is the parent's. -ESRCH if the program itself has ended, for then its group may be a stranger's,
- * and nobody gets it. Does not suspend.
+ * Sends a signal to the process and to all that it has started, but for those that have left its
+ * group: a shell and its commands. (os.killpg) For one that was started with .new_process_group or
+ * .start_new_session, else -EINVAL: its group is the parent's. -ESRCH if the program itself has
+ * ended, for then its group may be a stranger's, and nobody gets it. Does not suspend.
  */
 TUSK_API int tusk_process_killpg(tusk_process *process, int signum);
 

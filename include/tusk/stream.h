@@ -28,13 +28,13 @@
  * nobody has to think of it. Large data is sent from where it is, without a copy. Several tasks may
  * write: each call's bytes stay together, and those who wait have their turns in order.
  *
- * Errors. When the connection is lost, reads first give what had come, also what only the system has when
- * a write fails. Then they, and all writes,
- * return the error: -ECONNRESET, -EPIPE, -ETIMEDOUT, a code of TLS. After tusk_stream_close() or
- * tusk_stream_abort() they return TUSK_STREAM_CLOSED, and so does a call that waits while another task closes the
- * stream under it; what had come and was not read yet is gone. A task that is cancelled while it reads loses
- * nothing. A write of no more than the high-water mark happens whole, or, cancelled, not at all. A larger one that
- * is cancelled has perhaps written some of it, so all that is left to do is to abort the stream.
+ * Errors. When the connection is lost, reads first give what had come, also what only the system has
+ * when a write fails. Then they, and all writes, return the error: -ECONNRESET, -EPIPE, -ETIMEDOUT,
+ * a code of TLS. After tusk_stream_close() or tusk_stream_abort() they return TUSK_STREAM_CLOSED, and
+ * so does a call that waits while another task closes the stream under it; what had come and was not
+ * read yet is gone. A task that is cancelled while it reads loses nothing. A write of no more than
+ * the high-water mark happens whole, or, cancelled, not at all. A larger one that is cancelled has
+ * perhaps written some of it, so all that is left to do is to abort the stream.
  *
  * Time-outs come from scopes: tusk/timeout.h. All functions: the loop's thread; those that suspend,
  * in tasks (TUSK_NOT_IN_TASK).
@@ -134,8 +134,9 @@ TUSK_API bool tusk_stream_at_eof(const tusk_stream *stream);
 
 /*
  * Writes all of it. Returns 0; the error of the connection; TUSK_STREAM_CLOSED; TUSK_INVALID_STATE after
- * tusk_stream_write_eof(). The data may be reused when it returns. Suspends only
- * if more than the high-water mark is unsent then.
+ * tusk_stream_write_eof(). The data may be reused when it returns. Suspends if more than the
+ * high-water mark is unsent then, while another task has its turn, and now and then for the others'
+ * sake.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_stream_write(tusk_stream *stream, const void *data, size_t size);
 

@@ -86,8 +86,8 @@ struct tusk_to_thread_options {
 /*
  * Runs function(arg) in a thread, in a copy of this task's context, and waits for its end. Returns
  * its result or error; -ECANCELED if this task was cancelled meanwhile, and then the function may
- * still run, unless .wait is set; TUSK_NOT_IN_TASK; or as tusk_run_in_executor(). Takes a tusk_copy(). Suspends.
- * Options: .executor, .wait.
+ * still run, unless .wait is set; TUSK_NOT_IN_TASK; or as tusk_run_in_executor(). Takes a
+ * tusk_copy(). Suspends. Options: .executor, .wait.
  */
 TUSK_API TUSK_MUST_CHECK int tusk_to_thread(tusk_coro *function, void *arg,
                                             const struct tusk_to_thread_options *options);

@@ -143,7 +143,6 @@ static void forget_error(int number)
     tusk__libkqueue_keep_error(number, 0);
 }
 
-/* No slot has this number. */
 static void kqueue_wake(struct tusk__poller *poller)
 {
     uint64_t one = 1;
