@@ -293,7 +293,7 @@ class Instructions(Client):
 
     columns = [Column("instructions", "instructions")]
     runs = 1
-    REQUESTS = (2000, 12000)
+    REQUESTS = (2000, 42000)
     CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 
     def can_load(self, peer):
