@@ -5,6 +5,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 /* A protocol that writes down what it is told. */
 struct diary {
@@ -806,15 +807,15 @@ static int full_queue(void *arg)
 {
     enum { COUNT = 2000 };
     struct post client = {0};
-    char buffer[64];
+    char buffer[64], name[64];
     int fd;
 
     (void)arg;
-    fd = tusk_open_datagram(.local_path = "@tusk-test-datagrams");
+    snprintf(name, sizeof name, "@tusk-test-datagrams-%d", (int)getpid());
+    fd = tusk_open_datagram(.local_path = name);
     if (fd < 0)
         return fd;
-    tusk_try(
-        tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_path = "@tusk-test-datagrams"));
+    tusk_try(tusk_create_datagram_endpoint(&post_protocol, &client, NULL, .remote_path = name));
     tusk_try(settle());
     for (int i = 0; i < COUNT; i++) {
         snprintf(buffer, sizeof buffer, "%040d", i);
@@ -851,12 +852,12 @@ struct blocked {
 static int open_blocked(struct blocked *blocked)
 {
     static int number;
-    char names[2][32];
+    char names[2][64];
     size_t size;
 
     number++;
-    snprintf(names[0], sizeof names[0], "@tusk-test-receiver-%d", number);
-    snprintf(names[1], sizeof names[1], "@tusk-test-sender-%d", number);
+    snprintf(names[0], sizeof names[0], "@tusk-test-%d-receiver-%d", (int)getpid(), number);
+    snprintf(names[1], sizeof names[1], "@tusk-test-%d-sender-%d", (int)getpid(), number);
     *blocked = (struct blocked){.address = {.sun_family = AF_UNIX}};
     size = strlen(names[0]);
     memcpy(blocked->address.sun_path + 1, names[0] + 1, size - 1);
@@ -958,12 +959,14 @@ static int long_messages(void *arg)
     struct post server = {0};
     tusk_datagram_transport *transport;
     int room = 400000;
+    char name[64];
     int fd;
 
     (void)arg;
     longest = 0;
-    tusk_try(tusk_create_datagram_endpoint(&protocol, &server, &transport, .local_path = "@tusk-test-long"));
-    fd = tusk_open_datagram(.remote_path = "@tusk-test-long");
+    snprintf(name, sizeof name, "@tusk-test-long-%d", (int)getpid());
+    tusk_try(tusk_create_datagram_endpoint(&protocol, &server, &transport, .local_path = name));
+    fd = tusk_open_datagram(.remote_path = name);
     if (fd < 0)
         return fd;
     expect_int(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
