@@ -80,7 +80,9 @@ quietly "$cmake" -S "$here/program" -B "$work/found" "-DCMAKE_C_COMPILER=$cc" "-
 quietly "$cmake" --build "$work/found"
 works "$work/found/static"
 works "$work/found/shared"
-if "$cmake" -S "$here/program" -B "$work/lost" "-DCMAKE_C_COMPILER=$cc" "-Dtusk_DIR=$work" >/dev/null 2>&1; then
+# One that is installed on this machine does not count.
+if "$cmake" -S "$here/program" -B "$work/lost" "-DCMAKE_C_COMPILER=$cc" "-Dtusk_DIR=$work" \
+    -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF >/dev/null 2>&1; then
     fail "find_package finds a tusk that is not there"
 fi
 
