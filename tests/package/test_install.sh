@@ -57,8 +57,9 @@ if command -v pkg-config >/dev/null; then
     eval "flags=($(pkg-config --cflags --libs tusk))"
     quietly "$cc" -std=c11 "$here/program/main.c" "${flags[@]}" -o "$work/by_pkg_config"
     works "$work/by_pkg_config"
-    if LD_LIBRARY_PATH='' DYLD_LIBRARY_PATH='' "$work/by_pkg_config" >/dev/null 2>&1; then
-        fail "the program is not linked to the shared library"
+    if command -v readelf >/dev/null && readelf -h "$work/by_pkg_config" >/dev/null 2>&1; then
+        readelf -dW "$work/by_pkg_config" | grep -q 'NEEDED.*libtusk\.so\.0' ||
+            fail "the program is not linked to the shared library"
     fi
 
     step "pkg-config, static"
