@@ -689,12 +689,16 @@ static int start_sleeper(void *arg)
 static void test_a_fork_that_closes_the_loop_ends_no_processes(void **state)
 {
     size_t live = tusk__live();
-    tusk_loop *loop = tusk_new_event_loop();
+    tusk_loop *loop;
     tusk_process *process;
     int status = -1;
     pid_t child;
 
     (void)state;
+    /* It has no pidfds, and calls lost what the thread holds that waits in the parent. */
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    loop = tusk_new_event_loop();
     assert_int_equal(tusk_loop_run_until_complete(loop, tusk_loop_create_task(loop, start_sleeper, &process)),
                      0);
     fflush(NULL);
